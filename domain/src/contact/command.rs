@@ -1,0 +1,74 @@
+//! What may be asked of a contact.
+
+use serde::{Deserialize, Serialize};
+
+use super::address::{Email, Phone};
+
+/// What may be asked of a contact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum ContactCommand {
+    /// Begin.
+    Create(Card),
+    /// Change what is `Some`; `Some(None)` clears a field, a list replaces the list.
+    Change {
+        /// What the person is called; cannot be cleared.
+        name: Option<String>,
+        /// Where they work.
+        #[serde(default, with = "double_option")]
+        company: Option<Option<String>>,
+        /// What they do there.
+        #[serde(default, with = "double_option")]
+        role: Option<Option<String>>,
+        /// All phones from now on.
+        phones: Option<Vec<Phone>>,
+        /// All emails from now on.
+        emails: Option<Vec<Email>>,
+        /// Anything else worth knowing.
+        #[serde(default, with = "double_option")]
+        note: Option<Option<String>>,
+    },
+    /// Show it no longer and free its phones and emails.
+    Remove,
+}
+
+/// Everything a contact can say of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// What the person is called.
+    pub name: String,
+    /// Where they work.
+    pub company: Option<String>,
+    /// What they do there.
+    pub role: Option<String>,
+    /// Their phones.
+    pub phones: Vec<Phone>,
+    /// Their emails.
+    pub emails: Vec<Email>,
+    /// Anything else worth knowing.
+    pub note: Option<String>,
+}
+
+/// Keeps "not said" and "said to be nothing" apart in JSON: absent, or `[value]`.
+mod double_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(
+        clippy::option_option,
+        clippy::ref_option,
+        reason = "the signature is serde's"
+    )]
+    pub fn serialize<S: Serializer>(
+        value: &Option<Option<String>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(|inner| [inner]).serialize(serializer)
+    }
+
+    #[expect(clippy::option_option, reason = "the signature is serde's")]
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<String>>, D::Error> {
+        Ok(Option::<[Option<String>; 1]>::deserialize(deserializer)?.map(|[inner]| inner))
+    }
+}

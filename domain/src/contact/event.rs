@@ -1,0 +1,92 @@
+//! Facts about a contact; nearly every field identifies a person and is sealed when stored.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address::{Email, Phone};
+use crate::event::stored;
+use crate::words::words;
+
+words! {
+    /// The fields of a contact that hold one text.
+    pub enum ContactField {
+        /// What the person is called.
+        Name = "name",
+        /// Where they work.
+        Company = "company",
+        /// What they do there.
+        Role = "role",
+        /// Anything else worth knowing.
+        Note = "note",
+    }
+}
+
+/// What happened to a contact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "payload")]
+pub enum ContactEvent {
+    /// We came to know somebody.
+    #[serde(rename = "contact.created")]
+    Created {
+        /// What the person is called.
+        name: String,
+        /// Where they work.
+        company: Option<String>,
+        /// What they do there.
+        role: Option<String>,
+        /// Their phones.
+        phones: Vec<Phone>,
+        /// Their emails.
+        emails: Vec<Email>,
+        /// Anything else worth knowing.
+        note: Option<String>,
+    },
+    /// One text field was set, or cleared.
+    #[serde(rename = "contact.field_changed")]
+    FieldChanged {
+        /// Which.
+        field: ContactField,
+        /// What it was.
+        from: Option<String>,
+        /// What it is.
+        to: Option<String>,
+    },
+    /// A phone was added.
+    #[serde(rename = "contact.phone_added")]
+    PhoneAdded {
+        /// The phone.
+        phone: Phone,
+    },
+    /// A phone was taken away, and is free for another contact.
+    #[serde(rename = "contact.phone_removed")]
+    PhoneRemoved {
+        /// The phone.
+        phone: Phone,
+    },
+    /// An email was added.
+    #[serde(rename = "contact.email_added")]
+    EmailAdded {
+        /// The email.
+        email: Email,
+    },
+    /// An email was taken away, and is free for another contact.
+    #[serde(rename = "contact.email_removed")]
+    EmailRemoved {
+        /// The email.
+        email: Email,
+    },
+    /// The contact is no longer shown; its phones and emails are free.
+    #[serde(rename = "contact.removed")]
+    Removed {},
+}
+
+stored!(ContactEvent {
+    Created = "contact.created" v 1
+        personal ["name", "company", "role", "phones", "emails", "note"],
+    FieldChanged = "contact.field_changed" v 1 personal ["from", "to"],
+    PhoneAdded = "contact.phone_added" v 1 personal ["phone"],
+    PhoneRemoved = "contact.phone_removed" v 1 personal ["phone"],
+    EmailAdded = "contact.email_added" v 1 personal ["email"],
+    EmailRemoved = "contact.email_removed" v 1 personal ["email"],
+    Removed = "contact.removed" v 1,
+});

@@ -1,0 +1,96 @@
+//! What every stored fact has: a name and a version that never follow a Rust rename, and the
+//! list of its personal fields.
+
+use cqrs_es::DomainEvent;
+
+/// The stored form of an event: name, version, and which payload fields identify a person.
+pub trait Stored: DomainEvent {
+    /// Every kind of event of this aggregate, as stored.
+    const KINDS: &'static [Kind];
+
+    /// The kind of this event.
+    fn kind(&self) -> &'static Kind;
+
+    /// The kind with this stored name.
+    #[must_use]
+    fn find(name: &str) -> Option<&'static Kind> {
+        Self::KINDS.iter().find(|kind| kind.name == name)
+    }
+}
+
+/// A kind of event: its stored name, current version and personal fields.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// `aggregate.fact`, for example `lead.stage_changed`.
+    pub name: &'static str,
+    /// The version that is written today; older ones are upcast when read.
+    pub version: u16,
+    /// Payload fields that identify a person; sealed in the envelope.
+    pub personal: &'static [&'static str],
+}
+
+/// Implements [`Stored`] and `DomainEvent` for an event enum from one table.
+macro_rules! stored {
+    ($event:ident { $($variant:ident = $name:literal v $version:literal $(personal [$($field:literal),*])?),+ $(,)? }) => {
+        impl $crate::event::Stored for $event {
+            const KINDS: &'static [$crate::event::Kind] = &[
+                $($crate::event::Kind {
+                    name: $name,
+                    version: $version,
+                    personal: &[$($($field),*)?],
+                }),+
+            ];
+
+            fn kind(&self) -> &'static $crate::event::Kind {
+                match self {
+                    $(Self::$variant { .. } => {
+                        const KIND: $crate::event::Kind = $crate::event::Kind {
+                            name: $name,
+                            version: $version,
+                            personal: &[$($($field),*)?],
+                        };
+                        &KIND
+                    })+
+                }
+            }
+        }
+
+        impl cqrs_es::DomainEvent for $event {
+            fn event_type(&self) -> String {
+                $crate::event::Stored::kind(self).name.to_owned()
+            }
+
+            fn event_version(&self) -> String {
+                $crate::event::Stored::kind(self).version.to_string()
+            }
+        }
+    };
+}
+
+pub(crate) use stored;
+
+/// Implements `cqrs_es::Aggregate::handle` by way of a pure `decide`: in cqrs-es 0.5 the sink
+/// applies each event at once, so everything is decided first and written after.
+macro_rules! decided {
+    () => {
+        async fn handle(
+            &mut self,
+            command: Self::Command,
+            (): &(),
+            sink: &cqrs_es::event_sink::EventSink<Self>,
+        ) -> Result<(), Self::Error> {
+            for event in self.decide(command)? {
+                sink.write(event, self).await;
+            }
+            Ok(())
+        }
+    };
+}
+
+pub(crate) use decided;
+
+/// An aggregate whose decisions are a pure function of its state.
+pub trait Decide: cqrs_es::Aggregate {
+    /// What happens because of this command, or why it may not; nothing is changed.
+    fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+}

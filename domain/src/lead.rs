@@ -1,0 +1,10 @@
+//! A lead travels from first message to sales or to lost; every step is an event.
+//!
+//! Read in this order: `stage`, `event`, `command`, `aggregate`, then `scoring`.
+//! Invariant: a transferred or lost lead is never reopened; a new one is opened instead.
+
+pub mod aggregate;
+pub mod command;
+pub mod event;
+pub mod scoring;
+pub mod stage;

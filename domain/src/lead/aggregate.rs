@@ -1,0 +1,275 @@
+//! What a lead decides, how facts change it, and why it refuses.
+
+use cqrs_es::Aggregate;
+use serde::{Deserialize, Serialize};
+
+use super::command::{Gate, LeadCommand};
+use super::event::{Analysis, LeadEvent};
+use super::scoring::Score;
+use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use crate::event::{Decide, decided};
+use crate::id::{ContactId, Keyed, LeadId, SaleId};
+use crate::money::Money;
+
+/// A lead as its events made it; the default one has not been opened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lead {
+    /// What is known since it was opened.
+    pub open: Option<OpenLead>,
+}
+
+/// A lead that was opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenLead {
+    /// Where it came from.
+    pub source: LeadSource,
+    /// Where it stands.
+    pub stage: LeadStage,
+    /// The line of business, where it is known.
+    pub business_domain: Option<BusinessDomain>,
+    /// Whose interest it is, where that is known.
+    pub contact: Option<ContactId>,
+    /// Messages so far.
+    pub message_count: u64,
+    /// The newest judgement.
+    pub analysis: Option<Analysis>,
+    /// What it became.
+    pub transfer: Option<(SaleId, Money)>,
+}
+
+/// Why a lead refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum LeadError {
+    /// There is no such lead.
+    #[error("This lead does not exist")]
+    NotOpen,
+    /// It was opened before.
+    #[error("This lead was opened before")]
+    AlreadyOpen,
+    /// The caller looked at an older stage.
+    #[error("The lead was '{seen}' on your screen and is '{now}' by now; reload and decide again")]
+    Stale {
+        /// What the caller saw.
+        seen: LeadStage,
+        /// What is.
+        now: LeadStage,
+    },
+    /// The table has no such step.
+    #[error("Cannot transition from '{from}' to '{to}'")]
+    Forbidden {
+        /// Where it stands.
+        from: LeadStage,
+        /// What was asked.
+        to: LeadStage,
+    },
+    /// A transfer needs an amount, so it has a command of its own.
+    #[error(
+        "A lead is transferred with POST /api/v1/leads/{{id}}/transfer?amount=…, which opens its sale"
+    )]
+    UseTransfer,
+    /// An increment outside 1 to 10 000.
+    #[error("increment must be between 1 and 10000")]
+    BadIncrement,
+    /// It was handed over before.
+    #[error("This lead was already transferred, as sale {sale}")]
+    AlreadyTransferred {
+        /// The sale it became.
+        sale: SaleId,
+    },
+    /// A final stage admits no more changes.
+    #[error("This lead is '{stage}', which is final; open a new lead instead")]
+    Closed {
+        /// The final stage.
+        stage: LeadStage,
+    },
+    /// Not yet judged, or too long ago.
+    #[error("This lead has no fresh analysis; POST /api/v1/leads/{{id}}/analyze first")]
+    NotAnalyzed,
+    /// Judged too low.
+    #[error("The lead's score {score} is below the {needed} that a transfer needs")]
+    ScoreTooLow {
+        /// The lead's.
+        score: Score,
+        /// The setting's.
+        needed: Score,
+    },
+    /// Sales need to know what it is about.
+    #[error("The lead's business_domain is not set; PATCH /api/v1/leads/{{id}} with one first")]
+    NoDomain,
+}
+
+impl Decide for Lead {
+    fn decide(&self, command: LeadCommand) -> Result<Vec<LeadEvent>, LeadError> {
+        match (&self.open, command) {
+            (
+                None,
+                LeadCommand::Open {
+                    source,
+                    business_domain,
+                    contact,
+                },
+            ) => Ok(vec![LeadEvent::Opened {
+                source,
+                business_domain,
+                contact,
+            }]),
+            (Some(_), LeadCommand::Open { .. }) => Err(LeadError::AlreadyOpen),
+            (None, _) => Err(LeadError::NotOpen),
+            (
+                Some(lead),
+                LeadCommand::Describe {
+                    business_domain,
+                    contact,
+                },
+            ) => lead.describe(business_domain, contact),
+            (Some(lead), LeadCommand::ChangeStage { to, seen, reason }) => {
+                lead.change_stage(to, seen, reason)
+            }
+            (Some(lead), LeadCommand::RecordMessages { increment }) => lead.record(increment),
+            (Some(lead), LeadCommand::RecordAnalysis(analysis)) => lead.judge(analysis),
+            (Some(lead), LeadCommand::Transfer { sale, amount, gate }) => {
+                lead.transfer(sale, amount, gate)
+            }
+        }
+    }
+}
+
+impl OpenLead {
+    fn alive(&self) -> Result<(), LeadError> {
+        match self.stage.next() {
+            [] => Err(LeadError::Closed { stage: self.stage }),
+            _ => Ok(()),
+        }
+    }
+
+    fn describe(
+        &self,
+        business_domain: Option<BusinessDomain>,
+        contact: Option<ContactId>,
+    ) -> Result<Vec<LeadEvent>, LeadError> {
+        self.alive()?;
+        let domain = business_domain
+            .filter(|_| business_domain != self.business_domain)
+            .map(|business_domain| LeadEvent::DomainSet { business_domain });
+        let contact = contact
+            .filter(|_| contact != self.contact)
+            .map(|contact| LeadEvent::ContactLinked { contact });
+        Ok(domain.into_iter().chain(contact).collect())
+    }
+
+    fn change_stage(
+        &self,
+        to: LeadStage,
+        seen: Option<LeadStage>,
+        reason: Option<String>,
+    ) -> Result<Vec<LeadEvent>, LeadError> {
+        let from = self.stage;
+        match seen {
+            _ if from == to => Ok(vec![]),
+            Some(seen) if seen != from => Err(LeadError::Stale { seen, now: from }),
+            _ if !from.can_move_to(to) => Err(LeadError::Forbidden { from, to }),
+            _ if to == LeadStage::Transferred => Err(LeadError::UseTransfer),
+            _ => Ok(vec![LeadEvent::StageChanged { from, to, reason }]),
+        }
+    }
+
+    fn record(&self, increment: u32) -> Result<Vec<LeadEvent>, LeadError> {
+        match increment {
+            1..=10_000 => Ok(vec![LeadEvent::MessagesRecorded {
+                increment,
+                total: self.message_count.saturating_add(increment.into()),
+            }]),
+            _ => Err(LeadError::BadIncrement),
+        }
+    }
+
+    fn judge(&self, analysis: Analysis) -> Result<Vec<LeadEvent>, LeadError> {
+        self.alive()?;
+        Ok(vec![LeadEvent::Analyzed(analysis)])
+    }
+
+    fn transfer(
+        &self,
+        sale: SaleId,
+        amount: Money,
+        gate: Gate,
+    ) -> Result<Vec<LeadEvent>, LeadError> {
+        let (from, to) = (self.stage, LeadStage::Transferred);
+        if let Some((sale, _)) = self.transfer {
+            return Err(LeadError::AlreadyTransferred { sale });
+        }
+        if !from.can_move_to(to) {
+            return Err(LeadError::Forbidden { from, to });
+        }
+        let fresh = self
+            .analysis
+            .as_ref()
+            .filter(|analysis| analysis.at > gate.fresh_after);
+        let score = fresh.ok_or(LeadError::NotAnalyzed)?.score;
+        if score < gate.min_score {
+            return Err(LeadError::ScoreTooLow {
+                score,
+                needed: gate.min_score,
+            });
+        }
+        self.business_domain.ok_or(LeadError::NoDomain)?;
+        Ok(vec![LeadEvent::Transferred { from, sale, amount }])
+    }
+}
+
+impl Aggregate for Lead {
+    const TYPE: &'static str = "lead";
+    type Command = LeadCommand;
+    type Event = LeadEvent;
+    type Error = LeadError;
+    type Services = ();
+
+    decided!();
+
+    fn apply(&mut self, event: LeadEvent) {
+        if let LeadEvent::Opened {
+            source,
+            business_domain,
+            contact,
+        } = event
+        {
+            self.open = Some(OpenLead {
+                source,
+                stage: LeadStage::New,
+                business_domain,
+                contact,
+                message_count: 0,
+                analysis: None,
+                transfer: None,
+            });
+        } else if let Some(lead) = &mut self.open {
+            lead.apply(event);
+        }
+    }
+}
+
+impl OpenLead {
+    fn apply(&mut self, event: LeadEvent) {
+        match event {
+            LeadEvent::Opened { .. } => {}
+            LeadEvent::DomainSet { business_domain } => {
+                self.business_domain = Some(business_domain)
+            }
+            LeadEvent::ContactLinked { contact } => self.contact = Some(contact),
+            LeadEvent::StageChanged { to, .. } => self.stage = to,
+            LeadEvent::MessagesRecorded { total, .. } => self.message_count = total,
+            LeadEvent::Analyzed(analysis) => self.analysis = Some(analysis),
+            LeadEvent::Transferred { sale, amount, .. } => {
+                self.stage = LeadStage::Transferred;
+                self.transfer = Some((sale, amount));
+            }
+        }
+    }
+}
+
+impl Keyed for Lead {
+    type Id = LeadId;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! Given what happened, when asked, then this happens: every rule and refusal of a lead.
+
+use cqrs_es::test::TestFramework;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{Decide, Lead, LeadError};
+use crate::id::{ContactId, SaleId};
+use crate::lead::command::LeadCommand::{
+    ChangeStage, Describe, Open, RecordAnalysis, RecordMessages, Transfer,
+};
+use crate::lead::command::{Gate, LeadCommand};
+use crate::lead::event::LeadEvent::{
+    Analyzed, ContactLinked, DomainSet, MessagesRecorded, Opened, StageChanged, Transferred,
+};
+use crate::lead::event::{Analysis, LeadEvent};
+use crate::lead::scoring::Score;
+use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use crate::money::{Currency, Money};
+use cqrs_es::Aggregate;
+
+use LeadStage::{Contacted, Lost, New, Qualified};
+
+fn lead() -> TestFramework<Lead> {
+    TestFramework::with(())
+}
+
+fn opened() -> LeadEvent {
+    Opened {
+        source: LeadSource::Partner,
+        business_domain: Some(BusinessDomain::First),
+        contact: None,
+    }
+}
+
+fn opened_without_domain() -> LeadEvent {
+    Opened {
+        source: LeadSource::Scanner,
+        business_domain: None,
+        contact: None,
+    }
+}
+
+fn moved(from: LeadStage, to: LeadStage) -> LeadEvent {
+    StageChanged {
+        from,
+        to,
+        reason: None,
+    }
+}
+
+fn move_to(to: LeadStage) -> LeadCommand {
+    ChangeStage {
+        to,
+        seen: None,
+        reason: None,
+    }
+}
+
+fn analysis(thousandths: u16) -> Analysis {
+    let score = Score::from_thousandths(thousandths).unwrap();
+    Analysis {
+        score,
+        recommendation: score.recommendation(),
+        reason: "because".into(),
+        analyst: "rules".into(),
+        at: Timestamp::from_second(1_000).unwrap(),
+    }
+}
+
+fn gate() -> Gate {
+    Gate {
+        min_score: Score::from_thousandths(600).unwrap(),
+        fresh_after: Timestamp::from_second(0).unwrap(),
+    }
+}
+
+const AMOUNT: Money = Money {
+    minor: 1_000_000,
+    currency: Currency::Uah,
+};
+
+fn transfer() -> LeadCommand {
+    Transfer {
+        sale: SaleId(1),
+        amount: AMOUNT,
+        gate: gate(),
+    }
+}
+
+fn qualified() -> Vec<LeadEvent> {
+    vec![opened(), moved(New, Contacted), moved(Contacted, Qualified)]
+}
+
+fn and(mut events: Vec<LeadEvent>, last: LeadEvent) -> Vec<LeadEvent> {
+    events.push(last);
+    events
+}
+
+#[test]
+fn a_lead_is_opened_once() {
+    let open = Open {
+        source: LeadSource::Partner,
+        business_domain: Some(BusinessDomain::First),
+        contact: None,
+    };
+    lead()
+        .given_no_previous_events()
+        .when(open.clone())
+        .then_expect_events(vec![opened()]);
+    lead()
+        .given(vec![opened()])
+        .when(open)
+        .then_expect_error(LeadError::AlreadyOpen);
+}
+
+#[test]
+fn what_was_never_opened_cannot_change() {
+    for command in [
+        move_to(Contacted),
+        RecordMessages { increment: 1 },
+        transfer(),
+    ] {
+        lead()
+            .given_no_previous_events()
+            .when(command)
+            .then_expect_error(LeadError::NotOpen);
+    }
+}
+
+#[test]
+fn a_lead_moves_one_step_at_a_time() {
+    lead()
+        .given(vec![opened()])
+        .when(move_to(Contacted))
+        .then_expect_events(vec![moved(New, Contacted)]);
+    lead()
+        .given(vec![opened()])
+        .when(move_to(Qualified))
+        .then_expect_error(LeadError::Forbidden {
+            from: New,
+            to: Qualified,
+        });
+}
+
+#[test]
+fn asking_twice_changes_nothing() {
+    lead()
+        .given(vec![opened(), moved(New, Contacted)])
+        .when(move_to(Contacted))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_stale_screen_cannot_overwrite_a_colleague() {
+    lead()
+        .given(vec![opened(), moved(New, Contacted)])
+        .when(ChangeStage {
+            seen: Some(New),
+            to: Lost,
+            reason: None,
+        })
+        .then_expect_error(LeadError::Stale {
+            seen: New,
+            now: Contacted,
+        });
+}
+
+#[test]
+fn a_reason_for_losing_it_is_kept() {
+    let reason = Some("chose a competitor".to_owned());
+    lead()
+        .given(vec![opened()])
+        .when(ChangeStage {
+            to: Lost,
+            seen: Some(New),
+            reason: reason.clone(),
+        })
+        .then_expect_events(vec![StageChanged {
+            from: New,
+            to: Lost,
+            reason,
+        }]);
+}
+
+#[test]
+fn a_lost_lead_is_never_reopened() {
+    let lost = vec![opened(), moved(New, Lost)];
+    lead()
+        .given(lost.clone())
+        .when(move_to(Contacted))
+        .then_expect_error(LeadError::Forbidden {
+            from: Lost,
+            to: Contacted,
+        });
+    lead()
+        .given(lost.clone())
+        .when(RecordAnalysis(analysis(700)))
+        .then_expect_error(LeadError::Closed { stage: Lost });
+    lead()
+        .given(lost)
+        .when(Describe {
+            business_domain: Some(BusinessDomain::Third),
+            contact: None,
+        })
+        .then_expect_error(LeadError::Closed { stage: Lost });
+}
+
+#[test]
+fn messages_add_up() {
+    lead()
+        .given(vec![
+            opened(),
+            MessagesRecorded {
+                increment: 5,
+                total: 5,
+            },
+        ])
+        .when(RecordMessages { increment: 2 })
+        .then_expect_events(vec![MessagesRecorded {
+            increment: 2,
+            total: 7,
+        }]);
+}
+
+#[test]
+fn an_absurd_increment_is_refused() {
+    for increment in [0, 10_001, u32::MAX] {
+        lead()
+            .given(vec![opened()])
+            .when(RecordMessages { increment })
+            .then_expect_error(LeadError::BadIncrement);
+    }
+}
+
+#[test]
+fn describing_records_only_what_is_new() {
+    let domain = BusinessDomain::Second;
+    lead()
+        .given(vec![opened_without_domain()])
+        .when(Describe {
+            business_domain: Some(domain),
+            contact: Some(ContactId(3)),
+        })
+        .then_expect_events(vec![
+            DomainSet {
+                business_domain: domain,
+            },
+            ContactLinked {
+                contact: ContactId(3),
+            },
+        ]);
+    lead()
+        .given(vec![opened()])
+        .when(Describe {
+            business_domain: Some(BusinessDomain::First),
+            contact: None,
+        })
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_good_lead_is_transferred() {
+    lead()
+        .given(and(qualified(), Analyzed(analysis(600))))
+        .when(transfer())
+        .then_expect_events(vec![Transferred {
+            from: Qualified,
+            sale: SaleId(1),
+            amount: AMOUNT,
+        }]);
+}
+
+#[test]
+fn a_transfer_has_its_own_command() {
+    lead()
+        .given(qualified())
+        .when(move_to(LeadStage::Transferred))
+        .then_expect_error(LeadError::UseTransfer);
+}
+
+#[test]
+fn a_lead_is_transferred_once() {
+    let done = Transferred {
+        from: Qualified,
+        sale: SaleId(7),
+        amount: AMOUNT,
+    };
+    lead()
+        .given(and(and(qualified(), Analyzed(analysis(900))), done))
+        .when(transfer())
+        .then_expect_error(LeadError::AlreadyTransferred { sale: SaleId(7) });
+}
+
+#[test]
+fn each_gate_holds_a_transfer() {
+    lead()
+        .given(vec![opened(), Analyzed(analysis(900))])
+        .when(transfer())
+        .then_expect_error(LeadError::Forbidden {
+            from: New,
+            to: LeadStage::Transferred,
+        });
+    lead()
+        .given(qualified())
+        .when(transfer())
+        .then_expect_error(LeadError::NotAnalyzed);
+    lead()
+        .given(and(qualified(), Analyzed(analysis(599))))
+        .when(transfer())
+        .then_expect_error(LeadError::ScoreTooLow {
+            score: Score::from_thousandths(599).unwrap(),
+            needed: Score::from_thousandths(600).unwrap(),
+        });
+    lead()
+        .given(vec![
+            opened_without_domain(),
+            moved(New, Contacted),
+            moved(Contacted, Qualified),
+            Analyzed(analysis(900)),
+        ])
+        .when(transfer())
+        .then_expect_error(LeadError::NoDomain);
+}
+
+#[test]
+fn an_old_analysis_does_not_open_the_gate() {
+    let gate = Gate {
+        fresh_after: Timestamp::from_second(1_000).unwrap(),
+        ..gate()
+    };
+    lead()
+        .given(and(qualified(), Analyzed(analysis(900))))
+        .when(Transfer {
+            sale: SaleId(1),
+            amount: AMOUNT,
+            gate,
+        })
+        .then_expect_error(LeadError::NotAnalyzed);
+}
+
+fn any_command() -> impl Strategy<Value = LeadCommand> {
+    let stage = proptest::sample::select(LeadStage::ALL);
+    prop_oneof![
+        1 => Just(Open { source: LeadSource::Manual, business_domain: None, contact: None }),
+        5 => (stage.clone(), proptest::option::of(stage))
+            .prop_map(|(to, seen)| ChangeStage { to, seen, reason: None }),
+        1 => any::<u32>().prop_map(|increment| RecordMessages { increment }),
+        1 => (0..=1000u16).prop_map(|score| RecordAnalysis(analysis(score))),
+        1 => Just(Describe { business_domain: Some(BusinessDomain::Third), contact: None }),
+        2 => Just(transfer()),
+    ]
+}
+
+proptest! {
+    /// Whatever is asked in whatever order, the lead only takes steps that the table has.
+    #[test]
+    fn no_sequence_of_commands_leaves_the_table(commands in prop::collection::vec(any_command(), 0..60)) {
+        let mut lead = Lead::default();
+        for command in commands {
+            let before = lead.open.as_ref().map(|lead| lead.stage);
+            let Ok(events) = lead.decide(command) else { continue };
+            for event in events {
+                lead.apply(event);
+            }
+            let after = lead.open.as_ref().map(|lead| lead.stage);
+            let allowed = match (before, after) {
+                (None, after) => matches!(after, None | Some(New)),
+                (Some(_), None) => false,
+                (Some(from), Some(to)) => from == to || from.can_move_to(to),
+            };
+            prop_assert!(allowed, "{before:?} became {after:?}");
+            let lead = lead.open.as_ref();
+            let sold = lead.is_some_and(|lead| lead.transfer.is_some());
+            prop_assert_eq!(sold, after == Some(LeadStage::Transferred));
+        }
+    }
+}

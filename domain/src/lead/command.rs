@@ -1,0 +1,66 @@
+//! What may be asked of a lead.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::event::Analysis;
+use super::scoring::Score;
+use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use crate::id::{ContactId, SaleId};
+use crate::money::Money;
+
+/// What may be asked of a lead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum LeadCommand {
+    /// Begin.
+    Open {
+        /// Where it came from.
+        source: LeadSource,
+        /// The line of business, where it is known.
+        business_domain: Option<BusinessDomain>,
+        /// Whose interest it is, where that is known.
+        contact: Option<ContactId>,
+    },
+    /// Say or correct what it is about and whose it is; what is `None` stays.
+    Describe {
+        /// The line of business.
+        business_domain: Option<BusinessDomain>,
+        /// The person.
+        contact: Option<ContactId>,
+    },
+    /// Move it along the pipeline.
+    ChangeStage {
+        /// Where to.
+        to: LeadStage,
+        /// The stage the caller was looking at, to refuse a stale screen.
+        seen: Option<LeadStage>,
+        /// Why, in a person's words.
+        reason: Option<String>,
+    },
+    /// Count messages exchanged with it.
+    RecordMessages {
+        /// How many more; 1 to 10 000.
+        increment: u32,
+    },
+    /// Keep a judgement.
+    RecordAnalysis(Analysis),
+    /// Hand it to sales.
+    Transfer {
+        /// The number of the sale to be opened.
+        sale: SaleId,
+        /// What the sale is worth.
+        amount: Money,
+        /// The conditions it must pass.
+        gate: Gate,
+    },
+}
+
+/// The conditions of a transfer that are settings, not rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The lowest score that may pass (`MIN_TRANSFER_SCORE`).
+    pub min_score: Score,
+    /// An analysis from before this moment is too old to count (`AI_ANALYSIS_STALE_DAYS`).
+    pub fresh_after: Timestamp,
+}

@@ -1,0 +1,96 @@
+//! Facts about a lead, with their stored names and versions.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::scoring::{Recommendation, Score};
+use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use crate::event::stored;
+use crate::id::{ContactId, SaleId};
+use crate::money::Money;
+
+/// What happened to a lead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "payload")]
+pub enum LeadEvent {
+    /// It came in.
+    #[serde(rename = "lead.opened")]
+    Opened {
+        /// Where it came from.
+        source: LeadSource,
+        /// The line of business, where it is known.
+        business_domain: Option<BusinessDomain>,
+        /// Whose interest it is, where that is known.
+        contact: Option<ContactId>,
+    },
+    /// Its line of business became known, or was corrected.
+    #[serde(rename = "lead.domain_set")]
+    DomainSet {
+        /// The line of business.
+        business_domain: BusinessDomain,
+    },
+    /// It became known whose interest it is.
+    #[serde(rename = "lead.contact_linked")]
+    ContactLinked {
+        /// The person.
+        contact: ContactId,
+    },
+    /// It moved on.
+    #[serde(rename = "lead.stage_changed")]
+    StageChanged {
+        /// Where it stood.
+        from: LeadStage,
+        /// Where it stands.
+        to: LeadStage,
+        /// Why, in a person's words; version 1 had none.
+        reason: Option<String>,
+    },
+    /// Messages were exchanged with it.
+    #[serde(rename = "lead.messages_recorded")]
+    MessagesRecorded {
+        /// How many more.
+        increment: u32,
+        /// How many in all.
+        total: u64,
+    },
+    /// It was judged.
+    #[serde(rename = "lead.analyzed")]
+    Analyzed(Analysis),
+    /// It was handed to sales; from here on the sale is followed.
+    #[serde(rename = "lead.transferred")]
+    Transferred {
+        /// Where it stood.
+        from: LeadStage,
+        /// The sale that it becomes.
+        sale: SaleId,
+        /// What the sale is worth.
+        amount: Money,
+    },
+}
+
+/// A judgement of a lead, by the rules or by a language model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Analysis {
+    /// How good it is.
+    pub score: Score,
+    /// What to do next.
+    pub recommendation: Recommendation,
+    /// Why, in words a person can check.
+    pub reason: String,
+    /// Who judged: `rules` or the model's name.
+    pub analyst: String,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+stored!(LeadEvent {
+    Opened = "lead.opened" v 1,
+    DomainSet = "lead.domain_set" v 1,
+    ContactLinked = "lead.contact_linked" v 1,
+    StageChanged = "lead.stage_changed" v 2,
+    MessagesRecorded = "lead.messages_recorded" v 1,
+    Analyzed = "lead.analyzed" v 1,
+    Transferred = "lead.transferred" v 1,
+});

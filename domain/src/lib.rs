@@ -1,0 +1,28 @@
+//! The rules of Rapport: what may happen to a contact, a lead or a sale, and what happened.
+//!
+//! Everything here is pure: no clock, no network, no randomness. Each aggregate has the same
+//! parts: `event` (facts, with stored names), `command` (what may be asked) and `aggregate`
+//! (`decide`, `apply`, refusals, given/when/then).
+//!
+//! - [`lead`]: somebody's interest, from first message to sales or to lost
+//! - [`sale`]: what a transferred lead becomes
+//! - [`contact`]: a person we can reach
+//! - [`automation`]: which rules of a workspace act by themselves
+//! - [`key`]: an API key and what it may do
+//! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
+
+pub mod automation;
+pub mod contact;
+pub mod event;
+pub mod id;
+pub mod key;
+pub mod lead;
+pub mod money;
+pub mod number;
+pub mod sale;
+pub mod unique;
+mod words;
+
+/// Changes with every change of this crate's sources: a snapshot of an aggregate is only good
+/// for the code that made it.
+pub const SOURCES: &str = env!("DOMAIN_SOURCES");

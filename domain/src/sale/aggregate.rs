@@ -1,0 +1,274 @@
+//! What a sale decides, how facts change it, and why it refuses.
+
+use cqrs_es::Aggregate;
+use serde::{Deserialize, Serialize};
+
+use super::command::SaleCommand;
+use super::event::SaleEvent;
+use super::stage::SaleStage;
+use crate::event::{Decide, decided};
+use crate::id::{Keyed, LeadId, SaleId};
+use crate::money::Money;
+
+/// A sale as its events made it; the default one has not been opened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sale {
+    /// What is known since it was opened.
+    pub open: Option<OpenSale>,
+}
+
+/// A sale that was opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenSale {
+    /// The lead it was.
+    pub lead: LeadId,
+    /// What it is worth.
+    pub amount: Money,
+    /// Where it stands.
+    pub stage: SaleStage,
+}
+
+/// Why a sale refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum SaleError {
+    /// There is no such sale.
+    #[error("This sale does not exist")]
+    NotOpen,
+    /// It was opened before, for another lead or amount.
+    #[error("This sale was opened before, for lead {lead}")]
+    AlreadyOpen {
+        /// The lead it is for.
+        lead: LeadId,
+    },
+    /// The caller looked at an older stage.
+    #[error("The sale was '{seen}' on your screen and is '{now}' by now; reload and decide again")]
+    Stale {
+        /// What the caller saw.
+        seen: SaleStage,
+        /// What is.
+        now: SaleStage,
+    },
+    /// The table has no such step.
+    #[error("Cannot transition from '{from}' to '{to}'")]
+    Forbidden {
+        /// Where it stands.
+        from: SaleStage,
+        /// What was asked.
+        to: SaleStage,
+    },
+}
+
+impl Decide for Sale {
+    fn decide(&self, command: SaleCommand) -> Result<Vec<SaleEvent>, SaleError> {
+        match (&self.open, command) {
+            (None, SaleCommand::Open { lead, amount }) => {
+                Ok(vec![SaleEvent::Opened { lead, amount }])
+            }
+            // The policy that opens sales may ask again after a crash.
+            (Some(sale), SaleCommand::Open { lead, amount })
+                if sale.lead == lead && sale.amount == amount =>
+            {
+                Ok(vec![])
+            }
+            (Some(sale), SaleCommand::Open { .. }) => {
+                Err(SaleError::AlreadyOpen { lead: sale.lead })
+            }
+            (None, SaleCommand::ChangeStage { .. }) => Err(SaleError::NotOpen),
+            (Some(sale), SaleCommand::ChangeStage { to, seen, reason }) => {
+                sale.change_stage(to, seen, reason)
+            }
+        }
+    }
+}
+
+impl OpenSale {
+    fn change_stage(
+        &self,
+        to: SaleStage,
+        seen: Option<SaleStage>,
+        reason: Option<String>,
+    ) -> Result<Vec<SaleEvent>, SaleError> {
+        let from = self.stage;
+        match seen {
+            _ if from == to => Ok(vec![]),
+            Some(seen) if seen != from => Err(SaleError::Stale { seen, now: from }),
+            _ if from.can_move_to(to) => Ok(vec![SaleEvent::StageChanged { from, to, reason }]),
+            _ => Err(SaleError::Forbidden { from, to }),
+        }
+    }
+}
+
+impl Aggregate for Sale {
+    const TYPE: &'static str = "sale";
+    type Command = SaleCommand;
+    type Event = SaleEvent;
+    type Error = SaleError;
+    type Services = ();
+
+    decided!();
+
+    fn apply(&mut self, event: SaleEvent) {
+        match event {
+            SaleEvent::Opened { lead, amount } => {
+                self.open = Some(OpenSale {
+                    lead,
+                    amount,
+                    stage: SaleStage::New,
+                });
+            }
+            SaleEvent::StageChanged { to, .. } => {
+                if let Some(sale) = &mut self.open {
+                    sale.stage = to;
+                }
+            }
+        }
+    }
+}
+
+impl Keyed for Sale {
+    type Id = SaleId;
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::Aggregate;
+    use cqrs_es::test::TestFramework;
+    use proptest::prelude::*;
+
+    use super::{Decide, Sale, SaleCommand, SaleError, SaleEvent};
+    use crate::id::LeadId;
+    use crate::money::{Currency, Money};
+    use crate::sale::stage::SaleStage::{self, Agreement, Kyc, Lost, New, Paid};
+
+    const AMOUNT: Money = Money {
+        minor: 100,
+        currency: Currency::Uah,
+    };
+
+    fn sale() -> TestFramework<Sale> {
+        TestFramework::with(())
+    }
+
+    fn open(lead: u64) -> SaleCommand {
+        SaleCommand::Open {
+            lead: LeadId(lead),
+            amount: AMOUNT,
+        }
+    }
+
+    fn opened() -> SaleEvent {
+        SaleEvent::Opened {
+            lead: LeadId(1),
+            amount: AMOUNT,
+        }
+    }
+
+    fn moved(from: SaleStage, to: SaleStage) -> SaleEvent {
+        SaleEvent::StageChanged {
+            from,
+            to,
+            reason: None,
+        }
+    }
+
+    fn move_to(to: SaleStage) -> SaleCommand {
+        SaleCommand::ChangeStage {
+            to,
+            seen: None,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn a_transfer_opens_a_sale_exactly_once() {
+        sale()
+            .given_no_previous_events()
+            .when(open(1))
+            .then_expect_events(vec![opened()]);
+        sale()
+            .given(vec![opened()])
+            .when(open(1))
+            .then_expect_events(vec![]);
+        sale()
+            .given(vec![opened()])
+            .when(open(2))
+            .then_expect_error(SaleError::AlreadyOpen { lead: LeadId(1) });
+    }
+
+    #[test]
+    fn it_is_paid_step_by_step() {
+        sale()
+            .given(vec![opened(), moved(New, Kyc), moved(Kyc, Agreement)])
+            .when(move_to(Paid))
+            .then_expect_events(vec![moved(Agreement, Paid)]);
+        sale()
+            .given(vec![opened()])
+            .when(move_to(Paid))
+            .then_expect_error(SaleError::Forbidden {
+                from: New,
+                to: Paid,
+            });
+    }
+
+    #[test]
+    fn a_paid_sale_is_final() {
+        sale()
+            .given(vec![
+                opened(),
+                moved(New, Kyc),
+                moved(Kyc, Agreement),
+                moved(Agreement, Paid),
+            ])
+            .when(move_to(Lost))
+            .then_expect_error(SaleError::Forbidden {
+                from: Paid,
+                to: Lost,
+            });
+    }
+
+    #[test]
+    fn a_stale_screen_is_refused_and_asking_twice_is_not() {
+        sale()
+            .given(vec![opened(), moved(New, Kyc)])
+            .when(SaleCommand::ChangeStage {
+                to: Lost,
+                seen: Some(New),
+                reason: None,
+            })
+            .then_expect_error(SaleError::Stale {
+                seen: New,
+                now: Kyc,
+            });
+        sale()
+            .given(vec![opened(), moved(New, Kyc)])
+            .when(move_to(Kyc))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn what_was_never_opened_cannot_move() {
+        sale()
+            .given_no_previous_events()
+            .when(move_to(Kyc))
+            .then_expect_error(SaleError::NotOpen);
+    }
+
+    proptest! {
+        /// Whatever is asked in whatever order, the sale only takes steps that the table has.
+        #[test]
+        fn no_sequence_of_commands_leaves_the_table(
+            stages in prop::collection::vec(prop::sample::select(SaleStage::ALL), 0..40)
+        ) {
+            let mut sale = Sale::default();
+            sale.apply(opened());
+            for to in stages {
+                let stage = |sale: &Sale| sale.open.as_ref().unwrap().stage;
+                let from = stage(&sale);
+                for event in sale.decide(move_to(to)).unwrap_or_default() {
+                    sale.apply(event);
+                }
+                prop_assert!(from == stage(&sale) || from.can_move_to(stage(&sale)));
+            }
+        }
+    }
+}

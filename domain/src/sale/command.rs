@@ -1,0 +1,29 @@
+//! What may be asked of a sale.
+
+use serde::{Deserialize, Serialize};
+
+use super::stage::SaleStage;
+use crate::id::LeadId;
+use crate::money::Money;
+
+/// What may be asked of a sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum SaleCommand {
+    /// Begin, because a lead was transferred.
+    Open {
+        /// The lead it was.
+        lead: LeadId,
+        /// What it is worth.
+        amount: Money,
+    },
+    /// Move it along the pipeline.
+    ChangeStage {
+        /// Where to.
+        to: SaleStage,
+        /// The stage the caller was looking at, to refuse a stale screen.
+        seen: Option<SaleStage>,
+        /// Why, in a person's words.
+        reason: Option<String>,
+    },
+}

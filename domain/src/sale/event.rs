@@ -1,0 +1,38 @@
+//! Facts about a sale, with their stored names and versions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::stage::SaleStage;
+use crate::event::stored;
+use crate::id::LeadId;
+use crate::money::Money;
+
+/// What happened to a sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "payload")]
+pub enum SaleEvent {
+    /// A lead was handed over.
+    #[serde(rename = "sale.opened")]
+    Opened {
+        /// The lead it was.
+        lead: LeadId,
+        /// What it is worth.
+        amount: Money,
+    },
+    /// It moved on.
+    #[serde(rename = "sale.stage_changed")]
+    StageChanged {
+        /// Where it stood.
+        from: SaleStage,
+        /// Where it stands.
+        to: SaleStage,
+        /// Why, in a person's words.
+        reason: Option<String>,
+    },
+}
+
+stored!(SaleEvent {
+    Opened = "sale.opened" v 1,
+    StageChanged = "sale.stage_changed" v 1,
+});

@@ -1,0 +1,70 @@
+//! An event of any aggregate, for those who read the whole log.
+
+use domain::automation::{Automation, AutomationEvent};
+use domain::contact::aggregate::Contact;
+use domain::contact::event::ContactEvent;
+use domain::event::Kind;
+use domain::event::Stored as _;
+use domain::key::{ApiKey, KeyEvent};
+use domain::lead::aggregate::Lead;
+use domain::lead::event::LeadEvent;
+use domain::number::{Numbers, NumbersEvent};
+use domain::sale::aggregate::Sale;
+use domain::sale::event::SaleEvent;
+use domain::unique::{Reservations, UniqueEvent};
+use serde_json::value::RawValue;
+
+use crate::codec::{self, DecodeError};
+
+macro_rules! any {
+    ($($variant:ident: $aggregate:ty, $event:ty;)+) => {
+        /// An event of any aggregate.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum DomainEvent {
+            $(
+                #[doc = concat!("Of a `", stringify!($aggregate), "`.")]
+                $variant($event),
+            )+
+        }
+
+        impl DomainEvent {
+            /// Every kind of event of every aggregate.
+            #[must_use]
+            pub fn kinds() -> impl Iterator<Item = &'static Kind> {
+                [$(<$event>::KINDS),+].into_iter().flatten()
+            }
+
+            /// The event stored in a stream of this category, in today's version.
+            pub fn decode(category: &str, raw: &RawValue) -> Result<Self, DecodeError> {
+                match category {
+                    $(<$aggregate as cqrs_es::Aggregate>::TYPE => codec::decode(raw).map(Self::$variant),)+
+                    _ => Err(DecodeError::Unknown(codec::head(raw)?.name)),
+                }
+            }
+
+            /// Its kind.
+            #[must_use]
+            pub fn kind(&self) -> &'static Kind {
+                match self { $(Self::$variant(event) => event.kind()),+ }
+            }
+        }
+
+        $(
+            impl From<$event> for DomainEvent {
+                fn from(event: $event) -> Self {
+                    Self::$variant(event)
+                }
+            }
+        )+
+    };
+}
+
+any! {
+    Lead: Lead, LeadEvent;
+    Sale: Sale, SaleEvent;
+    Contact: Contact, ContactEvent;
+    Automation: Automation, AutomationEvent;
+    Key: ApiKey, KeyEvent;
+    Number: Numbers, NumbersEvent;
+    Unique: Reservations, UniqueEvent;
+}

@@ -1,0 +1,72 @@
+//! The JSON Schema of every event, generated from the types that are written.
+
+use domain::automation::AutomationEvent;
+use domain::contact::event::ContactEvent;
+use domain::key::KeyEvent;
+use domain::lead::event::LeadEvent;
+use domain::number::NumbersEvent;
+use domain::sale::event::SaleEvent;
+use domain::unique::UniqueEvent;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::any::DomainEvent;
+
+/// Where the schema of this event and version is kept, below `schemas/events`.
+#[must_use]
+pub fn path(name: &str, version: u16) -> String {
+    format!("{}.v{version}", name.replacen('.', "/", 1))
+}
+
+/// The JSON Schema of an event's payload, with its personal fields marked `"x-personal": true`.
+///
+/// `None` where no event has this name.
+#[must_use]
+pub fn schema(name: &str) -> Option<Value> {
+    let kind = DomainEvent::kinds().find(|kind| kind.name == name)?;
+    let mut payload = variants().find_map(|variant| payload_of(&variant, name))?;
+    for field in kind.personal {
+        payload["properties"][*field]["x-personal"] = Value::Bool(true);
+    }
+    payload["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    payload["title"] = json!(format!("{name} v{}", kind.version));
+    Some(payload)
+}
+
+/// Every variant of every event enum, as schemars describes adjacently tagged enums.
+fn variants() -> impl Iterator<Item = Value> {
+    [
+        one_of::<LeadEvent>(),
+        one_of::<SaleEvent>(),
+        one_of::<ContactEvent>(),
+        one_of::<AutomationEvent>(),
+        one_of::<KeyEvent>(),
+        one_of::<NumbersEvent>(),
+        one_of::<UniqueEvent>(),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn one_of<E: JsonSchema>() -> Vec<Value> {
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<E>()
+        .to_value();
+    match schema["oneOf"].take() {
+        Value::Array(variants) => variants,
+        _ => vec![schema],
+    }
+}
+
+fn payload_of(variant: &Value, name: &str) -> Option<Value> {
+    let properties = &variant["properties"];
+    (properties["type"]["const"] == name).then(|| {
+        let mut payload = properties["payload"].clone();
+        payload["description"] = variant["description"].clone();
+        payload
+    })
+}

@@ -1,0 +1,139 @@
+//! One event as JSON: `{"version":1,"type":"lead.opened","payload":{…}}`.
+
+use domain::event::Stored;
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::upcast::{self, UpcastError};
+
+/// What every stored event starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Head {
+    /// `aggregate.fact`.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// The version it was written in.
+    pub version: u16,
+}
+
+/// Why a stored event cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the shape that its type and version promise.
+    #[error("event {name} v{version} does not have its shape: {source}")]
+    Shape {
+        /// The stored name.
+        name: String,
+        /// The version it says it was written in.
+        version: u16,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// It lacks even a type and a version.
+    #[error("not an event: {0}")]
+    NotAnEvent(serde_json::Error),
+    /// No event of this aggregate has this name.
+    #[error("unknown event {0}; a newer program wrote it")]
+    Unknown(String),
+    /// It has a version that nothing leads on from.
+    #[error(transparent)]
+    Upcast(#[from] UpcastError),
+}
+
+/// The event as stored.
+pub fn encode<E: Stored>(event: &E) -> Result<Box<RawValue>, serde_json::Error> {
+    let json = serde_json::to_string(event)?;
+    let version = event.kind().version;
+    RawValue::from_string(format!("{{\"version\":{version},{}", &json[1..]))
+}
+
+/// The type and version of a stored event.
+pub fn head(raw: &RawValue) -> Result<Head, DecodeError> {
+    serde_json::from_str(raw.get()).map_err(DecodeError::NotAnEvent)
+}
+
+/// The event that was stored, brought to today's version.
+pub fn decode<E: Stored>(raw: &RawValue) -> Result<E, DecodeError> {
+    decode_headed(&head(raw)?, raw)
+}
+
+/// [`decode`], where the head was read before.
+pub fn decode_headed<E: Stored>(head: &Head, raw: &RawValue) -> Result<E, DecodeError> {
+    let kind = E::find(&head.name).ok_or_else(|| DecodeError::Unknown(head.name.clone()))?;
+    let shape = |source| DecodeError::Shape {
+        name: head.name.clone(),
+        version: head.version,
+        source,
+    };
+    if head.version == kind.version {
+        return serde_json::from_str(raw.get()).map_err(shape);
+    }
+    let newest = upcast::to_newest(kind, head.version, raw).map_err(|error| match error {
+        upcast::Failure::Shape(source) => shape(source),
+        upcast::Failure::Upcast(error) => error.into(),
+    })?;
+    serde_json::from_value(newest).map_err(shape)
+}
+
+/// Any serializable value as raw JSON.
+pub fn raw<T: serde::Serialize>(value: &T) -> Result<Box<RawValue>, serde_json::Error> {
+    to_raw_value(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::lead::event::LeadEvent;
+    use domain::lead::stage::LeadStage;
+    use domain::sale::event::SaleEvent;
+    use serde_json::value::RawValue;
+
+    use super::{DecodeError, decode, encode};
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was() {
+        let event = LeadEvent::StageChanged {
+            from: LeadStage::New,
+            to: LeadStage::Lost,
+            reason: Some("a \"quoted\" reason".into()),
+        };
+        let stored = encode(&event).unwrap();
+        assert!(
+            stored
+                .get()
+                .starts_with(r#"{"version":2,"type":"lead.stage_changed","payload":{"#)
+        );
+        assert_eq!(decode::<LeadEvent>(&stored).unwrap(), event);
+    }
+
+    #[test]
+    fn an_old_event_is_brought_to_todays_version() {
+        let old = r#"{"version":1,"type":"lead.stage_changed","payload":{"from":"new","to":"contacted"}}"#;
+        let today = LeadEvent::StageChanged {
+            from: LeadStage::New,
+            to: LeadStage::Contacted,
+            reason: None,
+        };
+        assert_eq!(decode::<LeadEvent>(&raw(old)).unwrap(), today);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let error = |json| decode::<LeadEvent>(&raw(json)).unwrap_err();
+        assert!(matches!(error("{}"), DecodeError::NotAnEvent(_)));
+        let unknown = r#"{"version":1,"type":"lead.dreamt","payload":{}}"#;
+        assert!(matches!(error(unknown), DecodeError::Unknown(_)));
+        let newer = r#"{"version":9,"type":"lead.opened","payload":{}}"#;
+        assert!(matches!(error(newer), DecodeError::Upcast(_)));
+        let broken = r#"{"version":1,"type":"lead.opened","payload":{}}"#;
+        assert!(matches!(error(broken), DecodeError::Shape { .. }));
+        let other = r#"{"version":1,"type":"lead.opened","payload":{}}"#;
+        assert!(matches!(
+            decode::<SaleEvent>(&raw(other)),
+            Err(DecodeError::Unknown(_))
+        ));
+    }
+}

@@ -1,0 +1,60 @@
+//! Old payloads to new: one function per step from a version to the next.
+
+use domain::event::Kind;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// Turns a payload of one version into one of the next.
+type Step = fn(Value) -> Value;
+
+/// The step that leads on from this version of this event.
+fn step(name: &str, from: u16) -> Option<Step> {
+    match (name, from) {
+        ("lead.stage_changed", 1) => Some(lead_stage_changed_1_to_2),
+        _ => None,
+    }
+}
+
+/// Version 2 says why; nobody asked before.
+fn lead_stage_changed_1_to_2(mut payload: Value) -> Value {
+    payload["reason"] = Value::Null;
+    payload
+}
+
+/// A version that nothing leads on from.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{name} has no way from version {version} to {newest}; a newer program wrote it, or an upcaster is missing"
+)]
+pub struct UpcastError {
+    /// The stored name.
+    pub name: &'static str,
+    /// The version it was written in.
+    pub version: u16,
+    /// Today's version.
+    pub newest: u16,
+}
+
+/// Why an old event cannot be brought to today's version.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It is not the JSON it should be.
+    Shape(serde_json::Error),
+    /// No step leads on.
+    Upcast(UpcastError),
+}
+
+/// The whole stored event in today's version.
+pub(crate) fn to_newest(kind: &Kind, version: u16, raw: &RawValue) -> Result<Value, Failure> {
+    let mut event: Value = serde_json::from_str(raw.get()).map_err(Failure::Shape)?;
+    let mut payload = event["payload"].take();
+    for at in version..kind.version.max(version + 1) {
+        let step = step(kind.name, at).ok_or(Failure::Upcast(UpcastError {
+            name: kind.name,
+            version,
+            newest: kind.version,
+        }))?;
+        payload = step(payload);
+    }
+    Ok(json!({ "type": kind.name, "version": kind.version, "payload": payload }))
+}
