@@ -1,0 +1,159 @@
+//! The desk that decides and appends in this process.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use cqrs_es::AggregateError;
+use journal::JournalError;
+use journal::store::{Loaded, Meta};
+use journal::token::StreamId;
+use opentelemetry::trace::TraceContextExt as _;
+use tokio::sync::Mutex;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::{Handled, Outcome, Stores, stream_of};
+use crate::clock::Clock;
+use crate::origin::Origin;
+
+/// How often a lost race is decided again before the caller is told to come back.
+const MAX_TRIES: u32 = 64;
+/// Writers of one stream in this process wait for each other here instead of losing races.
+const STRIPES: usize = 4096;
+
+/// The desk that decides and appends in this process.
+pub struct Local {
+    pub(super) stores: Stores,
+    pub(super) clock: Clock,
+    stripes: Box<[Mutex<()>]>,
+    hasher: RandomState,
+}
+
+impl Local {
+    pub(super) fn new(stores: Stores, clock: Clock) -> Self {
+        Self {
+            stores,
+            clock,
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// See [`super::Desk::send`] and, where `fresh`, [`super::Desk::open`].
+    #[tracing::instrument(name = "command", skip_all, fields(category = A::TYPE, id = %id))]
+    pub(super) async fn send<A: Handled>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        origin: &Origin,
+        fresh: bool,
+    ) -> Outcome<A> {
+        let stream = stream_of(A::store(&self.stores), &origin.workspace, id).map_err(failed)?;
+        let name = command_name(&command);
+        let commit_id = origin.commit_id(&stream, &name);
+        if origin.retried
+            && let Some(done) = self.done_before::<A>(&stream, commit_id).await?
+        {
+            return Ok(done);
+        }
+        let _turn = match fresh {
+            true => None,
+            false => Some(self.stripe(&stream).lock().await),
+        };
+        let mut seen = match fresh {
+            true => Arc::new(Loaded::default()),
+            false => A::store(&self.stores).load(&stream).await.map_err(failed)?,
+        };
+        let mut certain = false;
+        for _ in 0..MAX_TRIES {
+            let events = match seen.state.decide(command.clone()) {
+                Ok(events) if !events.is_empty() => events,
+                Ok(_) if certain => return Ok(seen),
+                Err(refusal) if certain => return Err(AggregateError::UserError(refusal)),
+                // Another process may have changed it since it was cached: look before refusing.
+                Ok(_) | Err(_) => {
+                    seen = A::store(&self.stores).reload(&stream).await.map_err(failed)?;
+                    certain = true;
+                    continue;
+                }
+            };
+            let meta = self.meta(commit_id, name.clone(), origin);
+            match A::store(&self.stores).append(&stream, &seen, &events, meta).await {
+                Ok(loaded) => return Ok(loaded),
+                Err(JournalError::Conflict) => {
+                    tracing::debug!(%stream, "lost a race; deciding again");
+                    seen = A::store(&self.stores).reload(&stream).await.map_err(failed)?;
+                    if seen.remembers(commit_id) {
+                        return Ok(seen);
+                    }
+                    certain = true;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Err(AggregateError::AggregateConflict)
+    }
+
+    /// What an earlier try of the same request left behind.
+    async fn done_before<A: Handled>(
+        &self,
+        stream: &StreamId,
+        commit_id: uuid::Uuid,
+    ) -> Result<Option<Arc<Loaded<A>>>, AggregateError<A::Error>> {
+        let done = A::store(&self.stores).load_after(stream, commit_id).await.map_err(failed)?;
+        Ok(done.map(Arc::new))
+    }
+
+    fn stripe(&self, stream: &StreamId) -> &Mutex<()> {
+        let hash = self.hasher.hash_one(stream);
+        &self.stripes[usize::try_from(hash % STRIPES as u64).unwrap_or_default()]
+    }
+
+    fn meta(&self, commit_id: uuid::Uuid, command: String, origin: &Origin) -> Meta {
+        Meta {
+            commit_id,
+            actor: origin.actor.clone(),
+            command,
+            correlation: origin.correlation,
+            causation: origin.causation,
+            traceparent: traceparent(),
+            at: self.clock.now(),
+            retried: origin.seed.is_some(),
+        }
+    }
+}
+
+/// The variant's name as it travels: commands are tagged enums, or one struct.
+fn command_name<C: serde::Serialize>(command: &C) -> String {
+    #[derive(serde::Deserialize)]
+    struct Tag {
+        command: Option<String>,
+    }
+    let json = serde_json::to_string(command).unwrap_or_default();
+    let tag = serde_json::from_str(&json).ok().and_then(|Tag { command }| command);
+    tag.unwrap_or_else(|| "change".into())
+}
+
+/// The W3C trace context of the current span, where it is recorded.
+fn traceparent() -> Option<String> {
+    let context = tracing::Span::current().context();
+    if !context.span().span_context().is_valid() {
+        return None;
+    }
+    let mut headers = std::collections::HashMap::new();
+    opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(&context, &mut headers);
+    });
+    headers.remove("traceparent")
+}
+
+/// The log's failures in the write model's vocabulary.
+pub(crate) fn failed<E: std::error::Error>(error: JournalError) -> AggregateError<E> {
+    match error {
+        JournalError::Conflict => AggregateError::AggregateConflict,
+        error @ JournalError::Unavailable(_) => AggregateError::DatabaseConnectionError(error.into()),
+        error @ JournalError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
+        error @ (JournalError::TooLarge { .. } | JournalError::Malformed(_)) => {
+            AggregateError::UnexpectedError(error.into())
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The other end of [`super::Remote`]: a process with the role `commands` answers asks.
+
+use std::sync::Arc;
+
+use async_nats::Client;
+use bytes::Bytes;
+use cqrs_es::AggregateError;
+use futures::StreamExt as _;
+use journal::JournalError;
+use journal::store::Loaded;
+use tokio::sync::Semaphore;
+
+use super::local::Local;
+use super::remote::{Answer, Ask, SUBJECT};
+use super::stores::dispatch;
+use super::{Desk, Handled};
+
+/// Processes of this group share the asks.
+const GROUP: &str = "desks";
+/// Asks in work at once; more wait in the subscription.
+const IN_WORK: usize = 1024;
+
+/// Answers asks until the connection is closed; does nothing for a desk that asks others.
+pub async fn serve(desk: Desk, client: Client) -> Result<(), JournalError> {
+    let Desk::Local(local) = desk else { return Ok(()) };
+    let subject = format!("{SUBJECT}.*");
+    let asks = client.queue_subscribe(subject, GROUP.into()).await;
+    let mut asks = asks.map_err(JournalError::unavailable)?;
+    let places = Arc::new(Semaphore::new(IN_WORK));
+    while let Some(message) = asks.next().await {
+        let Some(reply) = message.reply else { continue };
+        let place = Arc::clone(&places).acquire_owned().await.map_err(JournalError::unavailable)?;
+        let (local, client) = (Arc::clone(&local), client.clone());
+        tokio::spawn(async move {
+            let category = message.subject.rsplit('.').next().unwrap_or_default();
+            let answer = dispatch(&local, category, &message.payload).await;
+            // Whoever got no answer asks again.
+            drop(client.publish(reply, Bytes::from(answer)).await);
+            drop(place);
+        });
+    }
+    Ok(())
+}
+
+/// Carries out one ask for aggregates of this kind.
+pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
+    let answer: Answer<Loaded<A>, A::Error> = match serde_json::from_slice(ask) {
+        Ok(Ask::<A::Id, A::Command> { id, command, origin, fresh }) => {
+            match local.send::<A>(id, command, &origin, fresh).await {
+                Ok(loaded) => Answer::Done(Loaded::clone(&loaded)),
+                Err(AggregateError::UserError(refusal)) => Answer::Refused(refusal),
+                Err(AggregateError::AggregateConflict) => Answer::Conflict,
+                Err(AggregateError::DatabaseConnectionError(error)) => Answer::Unavailable(error.to_string()),
+                Err(
+                    AggregateError::DeserializationError(error) | AggregateError::UnexpectedError(error),
+                ) => Answer::Failed(error.to_string()),
+            }
+        }
+        Err(error) => Answer::Failed(format!("the ask cannot be read: {error}")),
+    };
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+/// There is no such category here: a newer program asked.
+pub(super) fn unknown(category: &str) -> Vec<u8> {
+    let answer = Answer::<(), ()>::Failed(format!("no aggregate is called {category}"));
+    serde_json::to_vec(&answer).unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! One store per kind of aggregate.
+
+use domain::automation::Automation;
+use domain::contact::aggregate::Contact;
+use domain::key::ApiKey;
+use domain::lead::aggregate::Lead;
+use domain::number::Numbers;
+use domain::sale::aggregate::Sale;
+use domain::unique::Reservations;
+use journal::Journal;
+use journal::store::{Storable, Store};
+
+use super::Handled;
+use super::local::Local;
+use super::serve::{answer, unknown};
+
+/// Aggregates of one kind kept in memory, at most; one takes about a kilobyte.
+const CACHED: usize = 50_000;
+
+macro_rules! stores {
+    ($($field:ident: $aggregate:ty),+ $(,)?) => {
+        /// One store per kind of aggregate.
+        #[derive(Debug)]
+        pub struct Stores {
+            journal: Journal,
+            $($field: Store<$aggregate>),+
+        }
+
+        impl Stores {
+            /// Stores over one log, with empty caches.
+            #[must_use]
+            pub fn new(journal: Journal) -> Self {
+                Self { $($field: store(&journal)),+, journal }
+            }
+        }
+
+        $(
+            impl Handled for $aggregate {
+                fn store(stores: &Stores) -> &Store<Self> {
+                    &stores.$field
+                }
+            }
+        )+
+
+        /// Answers an ask on the wire with the aggregate of its category.
+        pub(super) async fn dispatch(local: &Local, category: &str, ask: &[u8]) -> Vec<u8> {
+            match category {
+                $(<$aggregate as cqrs_es::Aggregate>::TYPE => answer::<$aggregate>(local, ask).await,)+
+                _ => unknown(category),
+            }
+        }
+    };
+}
+
+stores! {
+    leads: Lead,
+    sales: Sale,
+    contacts: Contact,
+    automations: Automation,
+    keys: ApiKey,
+    numbers: Numbers,
+    reservations: Reservations,
+}
+
+impl Stores {
+    /// The log below.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+#[expect(clippy::expect_used, reason = "an aggregate's TYPE is a constant that a test checks")]
+fn store<A: Storable>(journal: &Journal) -> Store<A> {
+    Store::try_new(journal.clone(), CACHED).expect("an aggregate's TYPE is a token")
+}

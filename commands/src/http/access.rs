@@ -1,0 +1,122 @@
+//! The one place that decides who may call what.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::key::Role;
+use journal::token::Token;
+
+use super::caller::Caller;
+use super::limits::Limiter;
+use super::problem::Problem;
+use crate::keys::{Holder, Keys};
+
+/// How callers are told apart.
+#[derive(Clone)]
+pub enum Access {
+    /// Everybody is the owner of one workspace: the demo, on loopback only.
+    Open {
+        /// That workspace.
+        workspace: Token,
+    },
+    /// Whoever presents a key is its holder.
+    Keys {
+        /// Who holds which key.
+        keys: Keys,
+        /// How often they may call.
+        limiter: Limiter,
+    },
+}
+
+/// What everybody may see: that it lives, and how to use it.
+const PUBLIC: &[&str] = &["/health", "/ready", "/metrics", "/openapi.json"];
+
+/// The role a route needs; `None` where it is public.
+#[must_use]
+pub fn needed(method: &Method, path: &str) -> Option<Role> {
+    let below = |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    let reads = method == Method::GET || method == Method::HEAD;
+    match path {
+        _ if method == Method::OPTIONS || PUBLIC.contains(&path) || below("/docs") => None,
+        _ if reads => Some(Role::Analyst),
+        _ if below("/api/v1/automation") => Some(Role::Admin),
+        _ => Some(Role::Operator),
+    }
+}
+
+/// Lets a request through with its [`Caller`], or refuses it.
+pub async fn guard(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+    let Some(needed) = needed(request.method(), request.uri().path()) else {
+        return next.run(request).await;
+    };
+    match access.caller(&request, needed).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+impl Access {
+    async fn caller(&self, request: &Request, needed: Role) -> Result<Caller, Problem> {
+        match self {
+            Self::Open { workspace } => Ok(Caller {
+                workspace: workspace.clone(),
+                actor: "demo".into(),
+                role: Role::Owner,
+                claim: None,
+            }),
+            Self::Keys { keys, limiter } => {
+                let holder = authenticate(keys, limiter, request).await?;
+                if holder.role < needed {
+                    return Err(forbidden(holder.role, needed));
+                }
+                Ok(Caller {
+                    workspace: holder.workspace,
+                    actor: format!("key:{}", holder.id),
+                    role: holder.role,
+                    claim: None,
+                })
+            }
+        }
+    }
+}
+
+async fn authenticate(keys: &Keys, limiter: &Limiter, request: &Request) -> Result<Holder, Problem> {
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = address.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string());
+    let Some(presented) = presented(request.headers()) else {
+        limiter.anonymous(&address)?;
+        return Err(unauthorized("Send an API key as X-API-Key, or as Authorization: Bearer; `rapport keys create` makes one"));
+    };
+    let Some(holder) = keys.holder(presented).await? else {
+        limiter.anonymous(&address)?;
+        return Err(unauthorized("This API key is unknown or was revoked; `rapport keys create` makes a new one"));
+    };
+    limiter.key(&format!("{}:{}", holder.workspace, holder.id))?;
+    Ok(holder)
+}
+
+/// `X-API-Key: K`, `Authorization: Bearer K` or `Authorization: Token K`.
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(key) = text(header::HeaderName::from_static("x-api-key")) {
+        return Some(key);
+    }
+    let (scheme, key) = text(header::AUTHORIZATION)?.split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    known.then(|| key.trim())
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", "Who are you?").detail(detail)
+}
+
+fn forbidden(role: Role, needed: Role) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed")
+        .detail(format!("This needs the role {needed}, your key has the role {role}"))
+}

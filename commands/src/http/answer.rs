@@ -1,0 +1,65 @@
+//! Answers to changes: the new state, and the position from which reads show it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use journal::position::Position;
+use serde::Serialize;
+
+/// Where a change was written, and what a read may ask to be shown.
+pub const POSITION: HeaderName = HeaderName::from_static("rapport-position");
+
+/// A changed thing: its new state, and where that was written.
+#[derive(Debug)]
+pub struct Changed<T> {
+    /// The new state.
+    pub body: T,
+    /// Where it was written.
+    pub position: Position,
+    /// The path of what was created, where something was.
+    pub created: Option<String>,
+}
+
+impl<T: Serialize> IntoResponse for Changed<T> {
+    fn into_response(self) -> Response {
+        let status = if self.created.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+        let mut response = (status, Json(self.body)).into_response();
+        if let Ok(position) = HeaderValue::try_from(self.position.to_string()) {
+            response.headers_mut().insert(POSITION, position);
+        }
+        if let Some(Ok(location)) = self.created.map(HeaderValue::try_from) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// The last position of each partition that this process told a caller: reads through the same
+/// process wait for it, so that a caller that knows nothing of positions reads its own writes.
+#[derive(Debug, Clone)]
+pub struct Acknowledged(Arc<[AtomicU64]>);
+
+impl Acknowledged {
+    /// Nothing was told yet.
+    #[must_use]
+    pub fn new(partitions: u16) -> Self {
+        Self((0..partitions).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Remembers that a caller was told this position.
+    pub fn tell(&self, position: Position) {
+        if let Some(last) = self.0.get(usize::from(position.partition)) {
+            last.fetch_max(position.sequence, Ordering::Relaxed);
+        }
+    }
+
+    /// The last position that was told in a partition.
+    #[must_use]
+    pub fn last(&self, partition: u16) -> Position {
+        let sequence = self.0.get(usize::from(partition)).map_or(0, |last| last.load(Ordering::Relaxed));
+        Position { partition, sequence }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the write routes work with.
+
+use axum::extract::FromRef;
+use domain::lead::command::Gate;
+use domain::lead::scoring::Score;
+use domain::money::Currency;
+use jiff::SignedDuration;
+use journal::position::Position;
+
+use super::answer::{Acknowledged, Changed};
+use crate::contacts::Contacts;
+use crate::desk::Desk;
+use crate::numbers::Allocator;
+use crate::sales::Transfers;
+
+/// What the write routes work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The one door for changes.
+    pub desk: Desk,
+    /// Numbers for new leads.
+    pub numbers: Allocator,
+    /// Leads to sales.
+    pub transfers: Transfers,
+    /// Contacts with their phones and emails.
+    pub contacts: Contacts,
+    /// What callers of this process were told.
+    pub acknowledged: Acknowledged,
+    /// What is set.
+    pub settings: Settings,
+}
+
+/// What the rules leave to whoever runs the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The currency of amounts that name none.
+    pub currency: Currency,
+    /// The lowest score that a transfer lets pass (`MIN_TRANSFER_SCORE`).
+    pub min_score: Score,
+    /// After how long an analysis is too old for a transfer (`AI_ANALYSIS_STALE_DAYS`).
+    pub stale_after: SignedDuration,
+}
+
+impl Api {
+    /// The api over a desk; `secret` keys the hashes that keep phones and emails unique.
+    #[must_use]
+    pub fn new(desk: Desk, settings: Settings, secret: &[u8]) -> Self {
+        let numbers = Allocator::new(desk.clone());
+        Self {
+            transfers: Transfers::new(desk.clone(), numbers.clone()),
+            contacts: Contacts::new(desk.clone(), numbers.clone(), secret),
+            acknowledged: Acknowledged::new(desk.journal().partitions()),
+            numbers,
+            settings,
+            desk,
+        }
+    }
+
+    /// The conditions of a transfer that are settings, at this moment.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        let fresh_after = self.desk.clock().now() - self.settings.stale_after;
+        Gate { min_score: self.settings.min_score, fresh_after }
+    }
+
+    /// The answer to a change.
+    pub fn changed<T>(&self, body: T, position: Position) -> Changed<T> {
+        self.acknowledged.tell(position);
+        Changed { body, position, created: None }
+    }
+
+    /// The answer to something new, and its path.
+    pub fn created<T>(&self, body: T, position: Position, path: String) -> Changed<T> {
+        self.acknowledged.tell(position);
+        Changed { body, position, created: Some(path) }
+    }
+}
+
+impl FromRef<Api> for Desk {
+    fn from_ref(api: &Api) -> Self {
+        api.desk.clone()
+    }
+}

@@ -1,0 +1,46 @@
+//! Who calls, for which workspace, as what.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use domain::key::Role;
+use journal::token::Token;
+
+use super::problem::Problem;
+use crate::idempotency::Claimed;
+use crate::origin::Origin;
+
+/// Who calls, for which workspace, as what; put there by [`super::access`].
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whose data the call may touch.
+    pub workspace: Token,
+    /// `key:3`, `demo`.
+    pub actor: String,
+    /// What the caller may do.
+    pub role: Role,
+    /// The request's claim, where it carries an `Idempotency-Key`.
+    pub claim: Option<Arc<Claimed>>,
+}
+
+impl Caller {
+    /// The origin of what this request changes.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let origin = Origin::new(self.workspace.clone(), self.actor.clone());
+        match &self.claim {
+            Some(claim) => origin.claimed(Arc::clone(claim)),
+            None => origin,
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Problem::internal(&"a route without the access layer"))
+    }
+}

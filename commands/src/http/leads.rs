@@ -1,0 +1,166 @@
+//! Routes that change a lead.
+
+use axum::extract::State;
+use domain::id::{ContactId, LeadId, NumberKind};
+use domain::lead::aggregate::Lead;
+use domain::lead::command::LeadCommand;
+use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::money::{Currency, Money};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::Changed;
+use super::api::Api;
+use super::caller::Caller;
+use super::extract::{Body, Id, Params};
+use super::problem::Problem;
+use super::views::{LeadView, SaleView};
+
+/// A new lead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenLead {
+    /// Where it came from.
+    pub source: LeadSource,
+    /// The line of business, where it is known.
+    pub business_domain: Option<BusinessDomain>,
+    /// Whose interest it is, where that is known.
+    pub contact_id: Option<u64>,
+}
+
+/// What became known about a lead; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DescribeLead {
+    /// The line of business.
+    pub business_domain: Option<BusinessDomain>,
+    /// Whose interest it is.
+    pub contact_id: Option<u64>,
+}
+
+/// A step along the pipeline.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeLeadStage {
+    /// Where to.
+    pub stage: LeadStage,
+    /// The stage you were looking at; another one by now is refused.
+    pub seen: Option<LeadStage>,
+    /// Why.
+    #[schema(max_length = 1000)]
+    pub reason: Option<String>,
+}
+
+/// Messages exchanged with a lead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordMessages {
+    /// How many more.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub increment: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// What a transfer is worth.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TransferParams {
+    /// Whole units, at most two decimals: `10000`, `99.90`.
+    pub amount: String,
+    /// ISO 4217; the configured one unless named.
+    pub currency: Option<Currency>,
+}
+
+/// Refuses a reason that is an essay.
+pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>, Problem> {
+    match reason {
+        Some(reason) if reason.chars().count() > 1000 => {
+            Err(Problem::invalid("reason", "reason must have at most 1000 characters"))
+        }
+        reason => Ok(reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty())),
+    }
+}
+
+/// Opens a lead.
+#[utoipa::path(post, path = "/api/v1/leads", tag = "leads", request_body = OpenLead,
+    responses((status = 201, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn open(
+    State(api): State<Api>,
+    caller: Caller,
+    Body(ask): Body<OpenLead>,
+) -> Result<Changed<LeadView>, Problem> {
+    let OpenLead { source, business_domain, contact_id } = ask;
+    let (origin, contact) = (caller.origin(), contact_id.map(ContactId));
+    api.contacts.expect_present(contact, &origin).await?;
+    let id = LeadId(api.numbers.next(NumberKind::Lead, &origin).await?);
+    let command = LeadCommand::Open { source, business_domain, contact };
+    let lead = api.desk.open::<Lead>(id, command, &origin).await?;
+    Ok(api.created(LeadView::found(id, &lead)?, lead.position(), format!("/api/v1/leads/{id}")))
+}
+
+/// Says what a lead is about and whose it is.
+#[utoipa::path(patch, path = "/api/v1/leads/{id}", tag = "leads", request_body = DescribeLead,
+    params(("id" = u64, Path)), responses((status = 200, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn describe(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<DescribeLead>,
+) -> Result<Changed<LeadView>, Problem> {
+    let (origin, contact) = (caller.origin(), ask.contact_id.map(ContactId));
+    api.contacts.expect_present(contact, &origin).await?;
+    let command = LeadCommand::Describe { business_domain: ask.business_domain, contact };
+    send(&api, LeadId(id), command, &caller).await
+}
+
+/// Moves a lead along the pipeline.
+#[utoipa::path(patch, path = "/api/v1/leads/{id}/stage", tag = "leads", request_body = ChangeLeadStage,
+    params(("id" = u64, Path)), responses((status = 200, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn change_stage(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<ChangeLeadStage>,
+) -> Result<Changed<LeadView>, Problem> {
+    let ChangeLeadStage { stage, seen, reason } = ask;
+    let command = LeadCommand::ChangeStage { to: stage, seen, reason: checked_reason(reason)? };
+    send(&api, LeadId(id), command, &caller).await
+}
+
+/// Counts messages exchanged with a lead.
+#[utoipa::path(post, path = "/api/v1/leads/{id}/messages", tag = "leads", request_body = RecordMessages,
+    params(("id" = u64, Path)), responses((status = 200, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn record_messages(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<RecordMessages>,
+) -> Result<Changed<LeadView>, Problem> {
+    send(&api, LeadId(id), LeadCommand::RecordMessages { increment: ask.increment }, &caller).await
+}
+
+/// Hands a lead to sales, and answers the sale it became.
+#[utoipa::path(post, path = "/api/v1/leads/{id}/transfer", tag = "leads",
+    params(("id" = u64, Path), TransferParams), responses((status = 200, body = SaleView), (status = "4XX", body = Problem)))]
+pub async fn transfer(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Params(ask): Params<TransferParams>,
+) -> Result<Changed<SaleView>, Problem> {
+    let currency = ask.currency.unwrap_or(api.settings.currency);
+    let amount = Money::parse_whole(&ask.amount, currency)
+        .map_err(|error| Problem::invalid("amount", format!("amount {error}")))?;
+    let (id, sale) = api.transfers.transfer(LeadId(id), amount, api.gate(), &caller.origin()).await?;
+    Ok(api.changed(SaleView::found(id, &sale)?, sale.position()))
+}
+
+async fn send(api: &Api, id: LeadId, command: LeadCommand, caller: &Caller) -> Result<Changed<LeadView>, Problem> {
+    let lead = api.desk.send::<Lead>(id, command, &caller.origin()).await?;
+    Ok(api.changed(LeadView::found(id, &lead)?, lead.position()))
+}

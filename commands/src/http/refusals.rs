@@ -1,0 +1,164 @@
+//! Which status and kind a refusal of the domain has: one match per aggregate, no wildcard.
+
+use std::error::Error;
+
+use axum::http::StatusCode;
+use cqrs_es::AggregateError;
+use domain::automation::AutomationError;
+use domain::contact::aggregate::ContactError;
+use domain::key::KeyError;
+use domain::lead::aggregate::LeadError;
+use domain::number::NumbersError;
+use domain::sale::aggregate::SaleError;
+use journal::JournalError;
+
+use super::problem::Problem;
+use crate::contacts::ContactsError;
+use crate::sales::TransferError;
+
+const TRANSITION: (&str, &str) = ("/problems/forbidden-transition", "Forbidden transition");
+const STALE: (&str, &str) = ("/problems/stale", "The screen is stale");
+const GATE: (&str, &str) = ("/problems/transfer-gate", "Not ready for sales");
+
+impl From<LeadError> for Problem {
+    fn from(refusal: LeadError) -> Self {
+        let detail = refusal.to_string();
+        let conflict = |(kind, title)| Self::conflict(kind, title, detail.clone());
+        match refusal {
+            LeadError::NotOpen => Self::not_found(detail).field("id"),
+            LeadError::AlreadyOpen => conflict(("/problems/exists", "It exists already")),
+            LeadError::Stale { .. } => conflict(STALE).field("seen"),
+            LeadError::Forbidden { .. } | LeadError::UseTransfer => conflict(TRANSITION),
+            LeadError::Closed { .. } => conflict(("/problems/closed", "The lead is closed")),
+            LeadError::AlreadyTransferred { .. } => {
+                conflict(("/problems/already-transferred", "Already transferred"))
+            }
+            LeadError::BadIncrement => Self::invalid("increment", detail),
+            LeadError::NotAnalyzed | LeadError::ScoreTooLow { .. } => conflict(GATE),
+            LeadError::NoDomain => conflict(GATE).field("business_domain"),
+        }
+    }
+}
+
+impl From<SaleError> for Problem {
+    fn from(refusal: SaleError) -> Self {
+        let detail = refusal.to_string();
+        let conflict = |(kind, title)| Self::conflict(kind, title, detail.clone());
+        match refusal {
+            SaleError::NotOpen => Self::not_found(detail).field("id"),
+            SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
+            SaleError::Stale { .. } => conflict(STALE).field("seen"),
+            SaleError::Forbidden { .. } => conflict(TRANSITION),
+        }
+    }
+}
+
+impl From<ContactError> for Problem {
+    fn from(refusal: ContactError) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            ContactError::NotFound => Self::not_found(detail).field("id"),
+            ContactError::AlreadyCreated => Self::conflict("/problems/exists", "It exists already", detail),
+            ContactError::NoName => Self::invalid("name", detail),
+            ContactError::TooLong { field, .. } => Self::invalid(field.as_str(), detail),
+            ContactError::TooMany => Self::invalid("phones", detail),
+        }
+    }
+}
+
+impl From<ContactsError> for Problem {
+    fn from(error: ContactsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ContactsError::Contact(error) => error.into(),
+            ContactsError::Taken { kind, .. } => {
+                Self::conflict("/problems/taken", "Another contact has it", detail).field(format!("{kind}s"))
+            }
+            ContactsError::Busy { kind } => Self::conflict("/problems/busy", "In use right now", detail)
+                .field(format!("{kind}s"))
+                .retry_after(60),
+            ContactsError::Unknown { .. } => Self::invalid("contact_id", detail),
+            ContactsError::Failed(error) => failed(error),
+        }
+    }
+}
+
+impl From<TransferError> for Problem {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Lead(error) => error.into(),
+            TransferError::Sale(error) => error.into(),
+            TransferError::Number(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(refusal: KeyError) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            KeyError::NotIssued => Self::not_found(detail).field("id"),
+            KeyError::AlreadyIssued => Self::conflict("/problems/exists", "It exists already", detail),
+            KeyError::BadName => Self::invalid("name", detail),
+        }
+    }
+}
+
+impl From<AutomationError> for Problem {
+    fn from(refusal: AutomationError) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            AutomationError::BadValue { .. } => Self::invalid("value", detail),
+        }
+    }
+}
+
+impl From<NumbersError> for Problem {
+    fn from(refusal: NumbersError) -> Self {
+        Self::internal(&refusal)
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        failed(crate::desk::failed::<std::convert::Infallible>(error))
+    }
+}
+
+impl<E: Error> From<AggregateError<E>> for Problem
+where
+    Self: From<E>,
+{
+    fn from(error: AggregateError<E>) -> Self {
+        match error {
+            AggregateError::UserError(refusal) => refusal.into(),
+            error => failed(error),
+        }
+    }
+}
+
+/// What is nobody's wish: a lost race, a log that does not answer, a fault of ours.
+fn failed<E: Error>(error: AggregateError<E>) -> Problem {
+    match error {
+        AggregateError::AggregateConflict => {
+            Problem::conflict("/problems/conflict", "Someone else was faster", "Reload and decide again.")
+                .retry_after(1)
+        }
+        AggregateError::DatabaseConnectionError(error) => {
+            tracing::error!(%error, "the log does not answer");
+            Problem::unavailable(
+                "The event log does not answer; send the same request again, with the same Idempotency-Key if it has one.",
+            )
+        }
+        AggregateError::UnexpectedError(error) if is_too_large(&*error) => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", "Too large").detail(error.to_string())
+        }
+        AggregateError::UserError(_)
+        | AggregateError::DeserializationError(_)
+        | AggregateError::UnexpectedError(_) => Problem::internal(&error),
+    }
+}
+
+fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(JournalError::TooLarge { .. }))
+}

@@ -1,0 +1,102 @@
+//! The `Idempotency-Key` header: a request that changes something is carried out once per key.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::api::Api;
+use super::answer::POSITION;
+use super::caller::Caller;
+use super::extract::unread;
+use super::problem::Problem;
+use crate::idempotency::{Claimed, Claiming, KeptAnswer, claim, digest};
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The largest body; as the body limit of the server.
+pub const MAX_BODY: usize = 1_000_000;
+
+/// Claims the request's key, where it has one, and keeps its answer.
+pub async fn once(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    match request.headers().get(KEY).cloned() {
+        Some(key) if !reads => match carry_out(&api, &key, request, next).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        },
+        _ => next.run(request).await,
+    }
+}
+
+async fn carry_out(api: &Api, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
+    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "/problems/idempotency-key", "Bad Idempotency-Key")
+            .detail("Idempotency-Key has 1 to 255 visible ASCII characters, for example a UUID")
+            .field("Idempotency-Key")
+    })?;
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+        return Ok(next.run(request).await);
+    };
+    let (mut parts, body) = request.into_parts();
+    let body = Bytes::from_request(Request::new(body), &()).await.map_err(|rejection| unread(&rejection))?;
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let scope: [&[u8]; 4] =
+        [caller.actor.as_bytes(), parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), key.as_bytes()];
+    let fingerprint = digest(&[target.as_bytes(), &body]);
+    let journal = api.desk.journal();
+    match claim(journal, api.desk.clock(), &caller.workspace, &scope, fingerprint).await? {
+        Claiming::Answered(answer) => Ok(replay(answer)),
+        Claiming::Reused => Err(reused()),
+        Claiming::Go(claimed) => {
+            parts.extensions.insert(Caller { claim: Some(Arc::clone(&claimed)), ..caller });
+            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            keep(&claimed, response).await
+        }
+    }
+}
+
+fn reused() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "/problems/idempotency-key-reused", "Idempotency-Key was used before")
+        .detail("This key was sent with another request; send a new key with a new request")
+        .field("Idempotency-Key")
+}
+
+/// Keeps what a second try should hear; a failure that may pass is not kept.
+async fn keep(claimed: &Claimed, response: Response) -> Result<Response, Problem> {
+    let status = response.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
+    let header = |name: &HeaderName| {
+        let value = parts.headers.get(name)?.to_str().ok()?;
+        Some((name.to_string(), value.to_owned()))
+    };
+    let answer = KeptAnswer {
+        status: status.as_u16(),
+        headers: [header::CONTENT_TYPE, header::LOCATION, POSITION].iter().filter_map(header).collect(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    // Not kept: a retry carries the request out under the same ids, to the same result.
+    if let Err(error) = claimed.answered(answer).await {
+        tracing::warn!(%error, "an answer was not kept for its Idempotency-Key");
+    }
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+fn replay(answer: KeptAnswer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}

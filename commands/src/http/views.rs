@@ -1,0 +1,192 @@
+//! What a lead, a sale and a contact look like, wherever they are shown.
+
+use domain::contact::aggregate::Contact;
+use domain::id::{ContactId, LeadId, SaleId};
+use domain::lead::aggregate::Lead;
+use domain::lead::scoring::Recommendation;
+use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::money::{Currency, Money};
+use domain::sale::aggregate::Sale;
+use domain::sale::stage::SaleStage;
+use jiff::Timestamp;
+use journal::store::Loaded;
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+
+/// A lead.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LeadView {
+    /// Its number.
+    pub id: u64,
+    /// Where it came from.
+    pub source: LeadSource,
+    /// Where it stands.
+    pub stage: LeadStage,
+    /// The line of business, where it is known.
+    pub business_domain: Option<BusinessDomain>,
+    /// Whose interest it is, where that is known.
+    pub contact_id: Option<u64>,
+    /// Messages so far.
+    pub message_count: u64,
+    /// How good it is, from 0 to 1, once it was analysed.
+    pub ai_score: Option<f64>,
+    /// What to do next.
+    pub ai_recommendation: Option<Recommendation>,
+    /// Why.
+    pub ai_reason: Option<String>,
+    /// When it was analysed last.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ai_analyzed_at: Option<Timestamp>,
+    /// The sale it became.
+    pub sale_id: Option<u64>,
+    /// When it came in.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// How many events made it.
+    pub version: u64,
+}
+
+/// A sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SaleView {
+    /// Its number.
+    pub id: u64,
+    /// The lead it was.
+    pub lead_id: u64,
+    /// Where it stands.
+    pub stage: SaleStage,
+    /// What it is worth, in whole units: 10000, or 99.9.
+    #[schema(value_type = f64)]
+    pub amount: Number,
+    /// ISO 4217.
+    pub currency: Currency,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// How many events made it.
+    pub version: u64,
+}
+
+/// A contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ContactView {
+    /// Its number.
+    pub id: u64,
+    /// What the person is called.
+    pub name: String,
+    /// Where they work.
+    pub company: Option<String>,
+    /// What they do there.
+    pub role: Option<String>,
+    /// Their phones.
+    pub phones: Vec<String>,
+    /// Their emails.
+    pub emails: Vec<String>,
+    /// Anything else worth knowing.
+    pub note: Option<String>,
+    /// When we came to know them.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When something last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// How many events made it.
+    pub version: u64,
+}
+
+/// Minor units as a JSON number in whole units: `10000`, not `10000.0`; `99.9`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "amounts are below 2^53 minor units")]
+pub fn whole_units(money: Money) -> Number {
+    match money.minor % 100 {
+        0 => Number::from(money.minor / 100),
+        _ => Number::from_f64(money.minor as f64 / 100.0).unwrap_or_else(|| Number::from(0)),
+    }
+}
+
+impl LeadView {
+    /// The lead, if it was ever opened.
+    #[must_use]
+    pub fn of(id: LeadId, loaded: &Loaded<Lead>) -> Option<Self> {
+        let lead = loaded.state.open.as_ref()?;
+        let analysis = lead.analysis.as_ref();
+        Some(Self {
+            id: id.0,
+            source: lead.source,
+            stage: lead.stage,
+            business_domain: lead.business_domain,
+            contact_id: lead.contact.map(|ContactId(id)| id),
+            message_count: lead.message_count,
+            ai_score: analysis.map(|analysis| analysis.score.as_fraction()),
+            ai_recommendation: analysis.map(|analysis| analysis.recommendation),
+            ai_reason: analysis.map(|analysis| analysis.reason.clone()),
+            ai_analyzed_at: analysis.map(|analysis| analysis.at),
+            sale_id: lead.transfer.map(|(SaleId(id), _)| id),
+            created_at: loaded.created_at?,
+            updated_at: loaded.updated_at?,
+            version: loaded.version,
+        })
+    }
+
+    /// The lead, or that there is none.
+    pub fn found(id: LeadId, loaded: &Loaded<Lead>) -> Result<Self, Problem> {
+        Self::of(id, loaded).ok_or_else(|| Problem::not_found(format!("There is no lead {id}")).field("id"))
+    }
+}
+
+impl SaleView {
+    /// The sale, if it was ever opened.
+    #[must_use]
+    pub fn of(id: SaleId, loaded: &Loaded<Sale>) -> Option<Self> {
+        let sale = loaded.state.open.as_ref()?;
+        Some(Self {
+            id: id.0,
+            lead_id: sale.lead.0,
+            stage: sale.stage,
+            amount: whole_units(sale.amount),
+            currency: sale.amount.currency,
+            created_at: loaded.created_at?,
+            updated_at: loaded.updated_at?,
+            version: loaded.version,
+        })
+    }
+
+    /// The sale, or that there is none.
+    pub fn found(id: SaleId, loaded: &Loaded<Sale>) -> Result<Self, Problem> {
+        Self::of(id, loaded).ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
+    }
+}
+
+impl ContactView {
+    /// The contact, if it is there.
+    #[must_use]
+    pub fn of(id: ContactId, loaded: &Loaded<Contact>) -> Option<Self> {
+        let card = loaded.state.present()?;
+        Some(Self {
+            id: id.0,
+            name: card.name.clone(),
+            company: card.company.clone(),
+            role: card.role.clone(),
+            phones: card.phones.iter().map(ToString::to_string).collect(),
+            emails: card.emails.iter().map(ToString::to_string).collect(),
+            note: card.note.clone(),
+            created_at: loaded.created_at?,
+            updated_at: loaded.updated_at?,
+            version: loaded.version,
+        })
+    }
+
+    /// The contact, or that there is none.
+    pub fn found(id: ContactId, loaded: &Loaded<Contact>) -> Result<Self, Problem> {
+        Self::of(id, loaded).ok_or_else(|| Problem::not_found(format!("There is no contact {id}")).field("id"))
+    }
+}

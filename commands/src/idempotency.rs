@@ -1,0 +1,169 @@
+//! A request that carries an `Idempotency-Key` is carried out once, however often it is sent.
+//!
+//! The key is claimed in the log before anything happens. The claim fixes the seed of all
+//! commit ids and every number the request is given; the answer is kept beside them. A retry
+//! after any crash finds either the answer, or the ids under which to go on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::id::NumberKind;
+use journal::claim::ClaimKey;
+use journal::token::Token;
+use journal::{Journal, JournalError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::clock::{Clock, fresh_id};
+
+/// An answer as it was given, to be given again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The headers that belong to the answer.
+    pub headers: Vec<(String, String)>,
+    /// The body, which is text in every answer of ours.
+    pub body: String,
+}
+
+/// What a claim holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Record {
+    seed: Uuid,
+    fingerprint: String,
+    numbers: BTreeMap<NumberKind, u64>,
+    answer: Option<KeptAnswer>,
+}
+
+/// A request whose key was claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    journal: Journal,
+    clock: Clock,
+    key: ClaimKey,
+    seed: Uuid,
+    retried: bool,
+    held: Mutex<(u64, Record)>,
+}
+
+/// What claiming a key led to.
+pub enum Claiming {
+    /// Carry the request out, under the claim's ids.
+    Go(Arc<Claimed>),
+    /// It was carried out: this was the answer.
+    Answered(KeptAnswer),
+    /// The key was used for another request.
+    Reused,
+}
+
+/// Hex SHA-256 over parts, each ended so that none runs into the next.
+#[must_use]
+pub fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Claims a key for a request; `scope` tells callers and routes apart.
+pub async fn claim(
+    journal: &Journal,
+    clock: &Clock,
+    workspace: &Token,
+    scope: &[&[u8]],
+    fingerprint: String,
+) -> Result<Claiming, JournalError> {
+    let key = Token::try_new(&digest(scope)).map_err(JournalError::unavailable)?;
+    let key = ClaimKey { workspace: workspace.clone(), key };
+    let record = Record { seed: fresh_id(), fingerprint, numbers: BTreeMap::new(), answer: None };
+    let claimed = |revision, record: Record, retried| {
+        Claiming::Go(Arc::new(Claimed {
+            journal: journal.clone(),
+            clock: clock.clone(),
+            key: key.clone(),
+            seed: record.seed,
+            retried,
+            held: Mutex::new((revision, record)),
+        }))
+    };
+    match journal.put_claim(&key, 0, encode(&record)?, clock.now()).await {
+        Ok(revision) => return Ok(claimed(revision, record, false)),
+        Err(JournalError::Conflict) => {}
+        Err(error) => return Err(error),
+    }
+    let kept = journal.claim(&key).await?.ok_or(JournalError::Conflict)?;
+    let held: Record = serde_json::from_slice(&kept.body).map_err(JournalError::unavailable)?;
+    Ok(match held {
+        held if held.fingerprint != record.fingerprint => Claiming::Reused,
+        Record { answer: Some(answer), .. } => Claiming::Answered(answer),
+        held => claimed(kept.revision, held, true),
+    })
+}
+
+fn encode(record: &Record) -> Result<Vec<u8>, JournalError> {
+    serde_json::to_vec(record).map_err(|error| JournalError::Malformed(error.to_string()))
+}
+
+impl Claimed {
+    /// Fixes the ids of all commits.
+    #[must_use]
+    pub const fn seed(&self) -> Uuid {
+        self.seed
+    }
+
+    /// Whether an earlier try may have done something.
+    #[must_use]
+    pub const fn retried(&self) -> bool {
+        self.retried
+    }
+
+    /// The number that this request has of a kind: the one fixed before, or the one taken now.
+    pub async fn number<E>(
+        &self,
+        kind: NumberKind,
+        take: impl Future<Output = Result<u64, E>>,
+    ) -> Result<u64, E> {
+        if let Some(number) = self.held.lock().await.1.numbers.get(&kind) {
+            return Ok(*number);
+        }
+        let number = take.await?;
+        let kept = self.keep(|record| *record.numbers.entry(kind).or_insert(number)).await;
+        // Not kept: the number is used all the same, a retry would take another.
+        Ok(kept.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a claim's number was not kept");
+            number
+        }))
+    }
+
+    /// Keeps the answer, to be given again.
+    pub async fn answered(&self, answer: KeptAnswer) -> Result<(), JournalError> {
+        self.keep(|record| record.answer = Some(answer.clone())).await
+    }
+
+    /// Changes the record, on top of what another try may have put there meanwhile.
+    async fn keep<T>(&self, change: impl Fn(&mut Record) -> T) -> Result<T, JournalError> {
+        let mut held = self.held.lock().await;
+        loop {
+            let mut record = held.1.clone();
+            let outcome = change(&mut record);
+            let put = self.journal.put_claim(&self.key, held.0, encode(&record)?, self.clock.now());
+            match put.await {
+                Ok(revision) => {
+                    *held = (revision, record);
+                    return Ok(outcome);
+                }
+                Err(JournalError::Conflict) => {
+                    let kept = self.journal.claim(&self.key).await?.ok_or(JournalError::Conflict)?;
+                    let record = serde_json::from_slice(&kept.body).map_err(JournalError::unavailable)?;
+                    *held = (kept.revision, record);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

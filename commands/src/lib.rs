@@ -1,0 +1,21 @@
+//! The write side.
+//!
+//! - [`desk`]: the one door for changes, in this process or through NATS in another
+//! - [`origin`], [`clock`]: who asked, when, because of what
+//! - [`numbers`], [`contacts`], [`keys`], [`sales`]: what takes more than one aggregate
+//! - [`idempotency`]: a request that is retried after any crash finds the same result
+//! - [`policies`]: an event in, commands out
+//! - [`http`]: the write routes, and the vocabulary that read routes share
+//!
+//! Invariant: nothing changes but through [`desk::Desk`].
+
+pub mod clock;
+pub mod contacts;
+pub mod desk;
+pub mod http;
+pub mod idempotency;
+pub mod keys;
+pub mod numbers;
+pub mod origin;
+pub mod policies;
+pub mod sales;

@@ -1,0 +1,83 @@
+//! Process managers: an event in, commands out.
+//!
+//! A policy follows the log from its cursor. One process holds the cursor at a time, by a
+//! lease in the log's claims; a policy's commands carry ids derived from the event, so even
+//! two holders, or a crash before the cursor moved, change nothing twice.
+
+mod cursor;
+pub mod transfer;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use journal::envelope::Recorded;
+use journal::{Journal, JournalError};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use cursor::Cursor;
+
+/// How often the cursor is kept while events come.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// How long a process waits before it looks again whether a cursor is free, or a failed
+/// command goes through.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a policy does when something happened.
+pub trait Policy: Send + Sync + 'static {
+    /// Names its cursor.
+    fn name(&self) -> &'static str;
+
+    /// Reacts to a commit. A refusal is no error; an error is tried again, and holds up what
+    /// comes after.
+    fn react(&self, recorded: &Recorded) -> impl Future<Output = Result<(), JournalError>> + Send;
+}
+
+/// Runs a policy over every partition, until it is dropped.
+pub async fn run<P: Policy>(policy: P, journal: Journal, clock: Clock) {
+    let policy = Arc::new(policy);
+    let mut partitions = JoinSet::new();
+    for partition in 0..journal.partitions() {
+        let (policy, journal, clock) = (Arc::clone(&policy), journal.clone(), clock.clone());
+        partitions.spawn(async move {
+            loop {
+                if let Err(error) = follow(&*policy, &journal, &clock, partition).await {
+                    tracing::warn!(%error, policy = policy.name(), partition, "policy pauses");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+    }
+    partitions.join_all().await;
+}
+
+/// Follows one partition for as long as this process holds the cursor.
+async fn follow<P: Policy>(policy: &P, journal: &Journal, clock: &Clock, partition: u16) -> Result<(), JournalError> {
+    let Some(mut cursor) = Cursor::take(journal, clock, policy.name(), partition).await? else {
+        return Ok(());
+    };
+    let mut feed = journal.follow(partition, cursor.sequence());
+    let mut kept = Instant::now();
+    loop {
+        let batch = match tokio::time::timeout(KEEP_EVERY, feed.next()).await {
+            Ok(batch) => batch.transpose()?.unwrap_or_default(),
+            Err(_nothing_new) => Vec::new(),
+        };
+        for recorded in &batch {
+            policy.react(recorded).await?;
+            cursor.passed(recorded.position.sequence);
+            if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
+                return Ok(());
+            }
+        }
+        if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
+            return Ok(());
+        }
+    }
+}
+
+async fn keep(cursor: &mut Cursor, kept: &mut Instant) -> Result<bool, JournalError> {
+    *kept = Instant::now();
+    cursor.keep().await
+}

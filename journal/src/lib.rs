@@ -1,0 +1,177 @@
+//! The event log.
+//!
+//! - [`token`], [`position`], [`envelope`]: what is stored and where
+//! - [`Journal`]: append, load, follow; one arm per backend ([`sqlite`], [`nats`], [`memory`])
+//! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
+//!
+//! Invariant: a commit that was acknowledged is never lost, changed or reordered, and a
+//! commit is appended only directly behind the one that its author saw last.
+
+pub mod claim;
+pub mod envelope;
+pub mod memory;
+pub mod nats;
+pub mod position;
+pub mod sqlite;
+pub mod store;
+pub mod token;
+
+use futures::FutureExt as _;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+
+use claim::{Claim, ClaimKey};
+use envelope::{Recorded, Sealed};
+use position::Position;
+use token::StreamId;
+
+/// Why the log did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The stream does not end where the author thought.
+    #[error("the stream has moved on")]
+    Conflict,
+    /// A commit beyond [`envelope::MAX_BYTES`].
+    #[error("a commit of {bytes} bytes is too large; at most {} are taken", envelope::MAX_BYTES)]
+    TooLarge {
+        /// How large.
+        bytes: usize,
+    },
+    /// Something that must not be stored.
+    #[error("malformed commit: {0}")]
+    Malformed(String),
+    /// Something stored that cannot be read.
+    #[error("the commit at {position} cannot be read: {reason}")]
+    Corrupt {
+        /// Where.
+        position: Position,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The log does not answer. Whether an append was carried out is unknown; retrying it with
+    /// the same commit id is safe.
+    #[error("the event log does not answer: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl JournalError {
+    /// [`JournalError::Unavailable`] because of this.
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+}
+
+/// Commits in log order, in batches as large as are at hand (at most 4096): first what is stored, then what
+/// comes; it only ends with an error.
+pub type Feed = BoxStream<'static, Result<Vec<Recorded>, JournalError>>;
+
+/// The event log, whatever holds it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Journal {
+    /// In memory, for tests of what stands above.
+    Memory(memory::MemoryJournal),
+    /// One SQLite file, one process.
+    Sqlite(sqlite::SqliteJournal),
+    /// NATS JetStream, many processes.
+    Nats(nats::NatsJournal),
+}
+
+macro_rules! each {
+    ($self:ident, $journal:ident => $call:expr) => {
+        match $self {
+            Self::Memory($journal) => $call,
+            Self::Sqlite($journal) => $call,
+            Self::Nats($journal) => $call,
+        }
+    };
+}
+
+impl Journal {
+    /// Appends a commit directly behind the stream's commit at `expected_last` (0: the stream
+    /// is empty), durably before it answers.
+    ///
+    /// A commit that was appended before, by its id, answers its position again. Anything else
+    /// in its place is [`JournalError::Conflict`].
+    pub async fn append(&self, commit: Sealed, expected_last: u64) -> Result<Position, JournalError> {
+        each!(self, journal => journal.append(commit, expected_last).await)
+    }
+
+    /// The commits of a stream behind this sequence, in order.
+    pub async fn load(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, JournalError> {
+        match self {
+            Self::Memory(journal) => journal.load(stream, after).await,
+            Self::Sqlite(journal) => journal.load(stream, after).await,
+            // Boxed: the compiler cannot see through its retries that the future is `Send`.
+            Self::Nats(journal) => journal.load(stream, after).boxed().await,
+        }
+    }
+
+    /// Commits of a partition behind this sequence, at most `limit`, in order.
+    pub async fn read(&self, partition: u16, after: u64, limit: usize) -> Result<Vec<Recorded>, JournalError> {
+        each!(self, journal => journal.read(partition, after, limit).await)
+    }
+
+    /// Follows a partition from behind this sequence, for ever.
+    #[must_use]
+    pub fn follow(&self, partition: u16, after: u64) -> Feed {
+        each!(self, journal => journal.follow(partition, after))
+    }
+
+    /// The last position of every partition.
+    pub async fn heads(&self) -> Result<Vec<Position>, JournalError> {
+        each!(self, journal => journal.heads().await)
+    }
+
+    /// How many partitions there are.
+    #[must_use]
+    pub fn partitions(&self) -> u16 {
+        each!(self, journal => journal.partitions())
+    }
+
+    /// The partition of a workspace.
+    #[must_use]
+    pub fn partition(&self, workspace: &token::Token) -> u16 {
+        partition_of(workspace, self.partitions())
+    }
+
+    /// Tells this log from every other: a checkpoint of another log means nothing here.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        each!(self, journal => journal.identity())
+    }
+
+    /// Keeps a snapshot of a stream's state; an older one is replaced. May be lost.
+    pub async fn put_snapshot(&self, stream: &StreamId, bytes: Vec<u8>) -> Result<(), JournalError> {
+        each!(self, journal => journal.put_snapshot(stream, bytes).await)
+    }
+
+    /// The snapshot kept last, if there is one.
+    pub async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+        match self {
+            Self::Memory(journal) => journal.snapshot(stream).await,
+            Self::Sqlite(journal) => journal.snapshot(stream).await,
+            // Boxed for the reason given at `load`.
+            Self::Nats(journal) => journal.snapshot(stream).boxed().await,
+        }
+    }
+
+    /// The claim kept under a key, if there is one that has not expired.
+    pub async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {
+        each!(self, journal => journal.claim(key).await)
+    }
+
+    /// Keeps a claim, if the kept one still has this revision (0: there is none); otherwise
+    /// [`JournalError::Conflict`]. Answers the new revision. Durable for 30 days.
+    pub async fn put_claim(&self, key: &ClaimKey, revision: u64, body: Vec<u8>, now: Timestamp) -> Result<u64, JournalError> {
+        each!(self, journal => journal.put_claim(key, revision, body, now).await)
+    }
+}
+
+/// The partition of a workspace among this many: FNV-1a, so that it never changes.
+#[must_use]
+pub fn partition_of(workspace: &token::Token, partitions: u16) -> u16 {
+    let hash = workspace.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
+}

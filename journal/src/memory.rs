@@ -1,0 +1,187 @@
+//! The log in memory, for tests of what stands above it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::claim::{Claim, ClaimKey};
+use crate::envelope::{Recorded, Sealed};
+use crate::position::Position;
+use crate::token::StreamId;
+use crate::{Feed, JournalError};
+
+const FEED_BATCH: usize = 4096;
+
+/// The log in memory. Cheap to clone; clones share it.
+#[derive(Debug, Clone)]
+pub struct MemoryJournal {
+    inner: Arc<Mutex<Inner>>,
+    head: Arc<watch::Sender<u64>>,
+    identity: Arc<str>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    commits: Vec<Sealed>,
+    streams: HashMap<StreamId, Vec<u64>>,
+    ids: HashMap<Uuid, u64>,
+    snapshots: HashMap<StreamId, Vec<u8>>,
+    claims: HashMap<ClaimKey, Claim>,
+    claim_revision: u64,
+}
+
+impl Default for MemoryJournal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryJournal {
+    /// An empty log.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a log's identity is made here, once")]
+    pub fn new() -> Self {
+        Self {
+            inner: Arc::default(),
+            head: Arc::new(watch::Sender::new(0)),
+            identity: format!("memory-{}", Uuid::now_v7()).into(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn append(
+        &self,
+        commit: Sealed,
+        expected_last: u64,
+    ) -> Result<Position, JournalError> {
+        let sequence = self.lock().append(commit, expected_last)?;
+        self.head.send_if_modified(|head| {
+            let newer = sequence > *head;
+            *head = sequence.max(*head);
+            newer
+        });
+        Ok(at(sequence))
+    }
+
+    pub(crate) async fn load(
+        &self,
+        stream: &StreamId,
+        after: u64,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let inner = self.lock();
+        let sequences = inner.streams.get(stream).map(Vec::as_slice).unwrap_or_default();
+        sequences.iter().filter(|sequence| **sequence > after).map(|s| inner.read(*s)).collect()
+    }
+
+    pub(crate) async fn read(
+        &self,
+        _partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let inner = self.lock();
+        let last = inner.commits.len() as u64;
+        (after + 1..=last).take(limit).map(|sequence| inner.read(sequence)).collect()
+    }
+
+    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
+        let journal = self.clone();
+        try_stream! {
+            let mut head = journal.head.subscribe();
+            loop {
+                let batch = journal.read(partition, after, FEED_BATCH).await?;
+                if let Some(last) = batch.last() {
+                    after = last.position.sequence;
+                    yield batch;
+                } else {
+                    // The sender lives as long as `journal`, which this stream holds.
+                    head.wait_for(|head| *head > after).await.map(drop).map_err(JournalError::unavailable)?;
+                }
+            }
+        }
+        .boxed()
+    }
+
+    pub(crate) async fn heads(&self) -> Result<Vec<Position>, JournalError> {
+        Ok(vec![at(self.lock().commits.len() as u64)])
+    }
+
+    pub(crate) const fn partitions(&self) -> u16 {
+        1
+    }
+
+    pub(crate) fn identity(&self) -> String {
+        self.identity.to_string()
+    }
+
+    pub(crate) async fn put_snapshot(
+        &self,
+        stream: &StreamId,
+        bytes: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        self.lock().snapshots.insert(stream.clone(), bytes);
+        Ok(())
+    }
+
+    pub(crate) async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.lock().snapshots.get(stream).cloned())
+    }
+
+    pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {
+        Ok(self.lock().claims.get(key).cloned())
+    }
+
+    pub(crate) async fn put_claim(
+        &self,
+        key: &ClaimKey,
+        revision: u64,
+        body: Vec<u8>,
+        _now: Timestamp,
+    ) -> Result<u64, JournalError> {
+        let mut inner = self.lock();
+        let kept = inner.claims.get(key).map_or(0, |claim| claim.revision);
+        if kept != revision {
+            return Err(JournalError::Conflict);
+        }
+        inner.claim_revision += 1;
+        let revision = inner.claim_revision;
+        inner.claims.insert(key.clone(), Claim { revision, body });
+        Ok(revision)
+    }
+}
+
+const fn at(sequence: u64) -> Position {
+    Position { partition: 0, sequence }
+}
+
+impl Inner {
+    fn append(&mut self, commit: Sealed, expected_last: u64) -> Result<u64, JournalError> {
+        if let Some(sequence) = self.ids.get(&commit.commit_id) {
+            let same = usize::try_from(*sequence - 1)
+                .is_ok_and(|index| self.commits[index].stream == commit.stream);
+            return if same { Ok(*sequence) } else { Err(JournalError::Conflict) };
+        }
+        let sequence = self.commits.len() as u64 + 1;
+        let stream = self.streams.entry(commit.stream.clone()).or_default();
+        if stream.last().copied().unwrap_or(0) != expected_last {
+            return Err(JournalError::Conflict);
+        }
+        stream.push(sequence);
+        self.ids.insert(commit.commit_id, sequence);
+        self.commits.push(commit);
+        Ok(sequence)
+    }
+
+    fn read(&self, sequence: u64) -> Result<Recorded, JournalError> {
+        let index = usize::try_from(sequence - 1).map_err(JournalError::unavailable)?;
+        Recorded::read(at(sequence), &self.commits[index].bytes)
+    }
+}

@@ -1,0 +1,207 @@
+//! The log in NATS JetStream, for many processes: one stream per partition, one subject per
+//! aggregate, one message per commit.
+//!
+//! Read in this order: `options`, `server` (what we refuse to run on), `streams` (settings,
+//! identity), `publish` (a message exactly once, or a lost race), `fetch` (batches), `feed`
+//! (stored, then live). What stands here only joins them.
+//!
+//! Invariant: nothing is answered as appended before the server has synced it, and what was
+//! answered as appended is what the next [`NatsJournal::load`] sees, on a cluster too.
+//!
+//! A commit id is recognised behind the sequence that its append named, for ever, and anywhere
+//! else for the two minutes of JetStream's own window. So a retry names the sequence that the
+//! first try named.
+
+mod feed;
+mod fetch;
+mod options;
+mod patience;
+mod publish;
+mod server;
+mod streams;
+
+use std::sync::Arc;
+
+use async_nats::Client;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::ContextBuilder;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::claim::{Claim, ClaimKey};
+use crate::envelope::{MAX_BYTES, Recorded, Sealed};
+use crate::position::Position;
+use crate::token::StreamId;
+use crate::{Feed, JournalError, partition_of};
+use fetch::Source;
+pub use options::NatsOptions;
+use publish::Letter;
+pub use server::Refusal;
+use streams::{Names, Opened};
+
+/// The log in NATS JetStream. Cheap to clone; clones share the connection.
+#[derive(Debug, Clone)]
+pub struct NatsJournal {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    context: Context,
+    names: Names,
+    identity: String,
+    /// One per partition.
+    events: Vec<Source>,
+    snapshots: Source,
+    claims: Source,
+}
+
+impl NatsJournal {
+    /// Connects, checks the server, and makes the streams where they are not there.
+    ///
+    /// Fails where no server answers, and for every [`Refusal`].
+    pub async fn connect(options: NatsOptions) -> Result<Self, JournalError> {
+        let client = server::connect(&options).await?;
+        let context = ContextBuilder::new().timeout(publish::ANSWER_WITHIN).build(client.clone());
+        let names = Names::new(&options.prefix)?;
+        let opened = Opened::open(&context, &names, &options).await?;
+        let source = |(name, replicas): (String, usize)| Source::new(&context, name, replicas > 1);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                identity: opened.identity,
+                events: opened.events.into_iter().map(source).collect(),
+                snapshots: source(opened.snapshots),
+                claims: source(opened.claims),
+                client,
+                context,
+                names,
+            }),
+        })
+    }
+
+    /// The connection, for requests between our own processes.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(crate) async fn append(
+        &self,
+        commit: Sealed,
+        expected_last: u64,
+    ) -> Result<Position, JournalError> {
+        let partition = partition_of(&commit.stream.workspace, self.partitions());
+        let letter = Letter {
+            subject: self.inner.names.event(partition, &commit.stream),
+            id: commit.commit_id,
+            body: commit.bytes.into(),
+            expected_last,
+        };
+        let sequence = publish::put(&self.inner.client, self.events(partition)?, &letter).await?;
+        Ok(Position { partition, sequence })
+    }
+
+    pub(crate) async fn load(
+        &self,
+        stream: &StreamId,
+        after: u64,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let partition = partition_of(&stream.workspace, self.partitions());
+        let subject = self.inner.names.event(partition, stream);
+        let stored = self.events(partition)?.subject_after(&subject, after).await?;
+        recorded(partition, &stored)
+    }
+
+    pub(crate) async fn read(
+        &self,
+        partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let stored = self.events(partition)?.all_after(after, limit).await?;
+        recorded(partition, &stored)
+    }
+
+    pub(crate) fn follow(&self, partition: u16, after: u64) -> Feed {
+        feed::follow(self.clone(), partition, after)
+    }
+
+    pub(crate) async fn heads(&self) -> Result<Vec<Position>, JournalError> {
+        let last = try_join_all(self.inner.events.iter().map(Source::last)).await?;
+        let position = |(partition, sequence)| Position { partition, sequence };
+        Ok((0..).zip(last).map(position).collect())
+    }
+
+    pub(crate) fn partitions(&self) -> u16 {
+        u16::try_from(self.inner.events.len()).unwrap_or(u16::MAX)
+    }
+
+    pub(crate) fn identity(&self) -> String {
+        self.inner.identity.clone()
+    }
+
+    pub(crate) async fn put_snapshot(
+        &self,
+        stream: &StreamId,
+        bytes: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        fits(&bytes)?;
+        let answer = self.inner.client.request(self.inner.names.snapshot(stream), bytes.into());
+        let answer = answer.await.map_err(JournalError::unavailable)?;
+        publish::Answer::read(&answer.payload)?.accepted()
+    }
+
+    pub(crate) async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+        // A follower's older snapshot does no harm: the tail behind it is loaded.
+        let kept = self.inner.snapshots.direct_last(&self.inner.names.snapshot(stream)).await?;
+        Ok(kept.map(|message| message.payload.into()))
+    }
+
+    pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {
+        let kept = self.inner.claims.newest(&self.inner.names.claim(key)).await?;
+        Ok(kept.map(|kept| Claim { revision: kept.sequence, body: kept.payload.into() }))
+    }
+
+    /// The server counts the 30 days by its own clock, hence no use for ours.
+    pub(crate) async fn put_claim(
+        &self,
+        key: &ClaimKey,
+        revision: u64,
+        body: Vec<u8>,
+        _now: Timestamp,
+    ) -> Result<u64, JournalError> {
+        fits(&body)?;
+        let letter = Letter {
+            subject: self.inner.names.claim(key),
+            id: fresh_id(),
+            body: body.into(),
+            expected_last: revision,
+        };
+        publish::put(&self.inner.client, &self.inner.claims, &letter).await
+    }
+
+    fn events(&self, partition: u16) -> Result<&Source, JournalError> {
+        self.inner.events.get(usize::from(partition)).ok_or_else(|| {
+            JournalError::unavailable(format!("this log has no partition {partition}"))
+        })
+    }
+}
+
+fn recorded(partition: u16, stored: &[fetch::Stored]) -> Result<Vec<Recorded>, JournalError> {
+    let read = |message: &fetch::Stored| {
+        Recorded::read(Position { partition, sequence: message.sequence }, &message.payload)
+    };
+    stored.iter().map(read).collect()
+}
+
+fn fits(bytes: &[u8]) -> Result<(), JournalError> {
+    let bytes = bytes.len();
+    if bytes > MAX_BYTES { Err(JournalError::TooLarge { bytes }) } else { Ok(()) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "names of logs and of puts are made here")]
+fn fresh_id() -> Uuid {
+    Uuid::now_v7()
+}

@@ -1,0 +1,280 @@
+//! Reading what a stream holds: many messages in one round trip, and never less than what was
+//! acknowledged, though any replica may answer.
+//!
+//! A batch is one request to `$JS.API.DIRECT.GET` (ADR-31): the messages, each naming the one
+//! before it, then an end marker. On a replicated stream the replica that answers may lag, so
+//! the leader is asked at the same time where the end is.
+
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{
+    DirectGetErrorKind, LastRawMessageErrorKind, RawMessageErrorKind, Stream,
+};
+use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::try_join;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::patience::{Patience, patiently};
+use super::publish::{ANSWER_WITHIN, MESSAGE_ID};
+use crate::JournalError;
+
+/// How many messages one request asks for.
+const BATCH: usize = 4096;
+/// Far below the 64 MB at which a server cuts off a slow client.
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+/// How long a replica may lag behind what is acknowledged.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
+
+/// A stream to read from.
+#[derive(Debug)]
+pub(super) struct Source {
+    context: Context,
+    name: String,
+    replicated: bool,
+}
+
+/// A message as stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) sequence: u64,
+    pub(super) payload: Bytes,
+}
+
+impl From<StreamMessage> for Stored {
+    fn from(message: StreamMessage) -> Self {
+        Self { sequence: message.sequence, payload: message.payload }
+    }
+}
+
+/// A message's place and the id that its author gave it.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) sequence: u64,
+    pub(super) id: Option<Uuid>,
+}
+
+/// A request for a batch.
+#[derive(Debug, Serialize)]
+struct Ask<'a> {
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_by_subj: Option<&'a str>,
+    batch: usize,
+    max_bytes: u64,
+}
+
+/// A batch, and whether there is more behind it, as the replica that answered knows.
+#[derive(Debug)]
+struct Batch {
+    messages: Vec<Stored>,
+    more: bool,
+}
+
+impl Source {
+    pub(super) fn new(context: &Context, name: String, replicated: bool) -> Self {
+        Self { context: context.clone(), name, replicated }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The messages of one exact subject behind a sequence.
+    pub(super) async fn subject_after(
+        &self,
+        subject: &str,
+        after: u64,
+    ) -> Result<Vec<Stored>, JournalError> {
+        patiently(|| {
+            let end = async {
+                if !self.replicated {
+                    return Ok(0);
+                }
+                Ok(self.leader_last(subject).await?.map_or(0, |message| message.sequence))
+            };
+            self.collect(Some(subject), after, usize::MAX, end)
+        })
+        .await
+    }
+
+    /// All messages behind a sequence.
+    pub(super) async fn all_after(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Stored>, JournalError> {
+        patiently(|| {
+            let end = async { if self.replicated { self.last().await } else { Ok(0) } };
+            self.collect(None, after, limit, end)
+        })
+        .await
+    }
+
+    /// The sequence of the last message.
+    pub(super) async fn last(&self) -> Result<u64, JournalError> {
+        patiently(|| async {
+            let info = self.handle().await?.get_info().await.map_err(JournalError::unavailable)?;
+            Ok(info.state.last_sequence)
+        })
+        .await
+    }
+
+    /// The first message of a subject behind a sequence, as the leader has it.
+    pub(super) async fn first_behind(
+        &self,
+        subject: &str,
+        after: u64,
+    ) -> Result<Option<Found>, JournalError> {
+        let stream = self.handle().await?;
+        let found = if self.replicated {
+            let get = stream.raw_message_builder().sequence(after + 1).next_by_subject(subject);
+            match get.send().await {
+                Ok(message) => Some((message.sequence, message.headers)),
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => None,
+                Err(error) => return Err(JournalError::unavailable(error)),
+            }
+        } else {
+            let get = stream.direct_get_builder().sequence(after + 1).next_by_subject(subject);
+            match get.send().await {
+                Ok(message) => Some((message.sequence, message.headers)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => None,
+                Err(error) => return Err(JournalError::unavailable(error)),
+            }
+        };
+        Ok(found.map(|(sequence, headers)| Found { sequence, id: id(&headers) }))
+    }
+
+    /// The last message of a subject, as the leader has it.
+    pub(super) async fn newest(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
+        if self.replicated {
+            patiently(|| self.leader_last(subject)).await
+        } else {
+            self.direct_last(subject).await
+        }
+    }
+
+    /// The last message of a subject, as any replica has it.
+    pub(super) async fn direct_last(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
+        patiently(|| async {
+            match self.handle().await?.direct_get_last_for_subject(subject).await {
+                Ok(message) => Ok(Some(message.into())),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(JournalError::unavailable(error)),
+            }
+        })
+        .await
+    }
+
+    async fn leader_last(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
+        match self.handle().await?.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message.into())),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(JournalError::unavailable(error)),
+        }
+    }
+
+    async fn handle(&self) -> Result<Stream<()>, JournalError> {
+        self.context.get_stream_no_info(&self.name).await.map_err(JournalError::unavailable)
+    }
+
+    /// Batch after batch until the limit, or the end as both the answering replica and the
+    /// leader (`end`) see it.
+    async fn collect(
+        &self,
+        subject: Option<&str>,
+        mut after: u64,
+        limit: usize,
+        end: impl Future<Output = Result<u64, JournalError>>,
+    ) -> Result<Vec<Stored>, JournalError> {
+        let (mut batch, end) = try_join(self.batch(subject, after, limit), end).await?;
+        let mut patience = Patience::new(CATCH_UP_WITHIN);
+        let mut messages = Vec::new();
+        loop {
+            after = batch.messages.last().map_or(after, |message| message.sequence);
+            messages.append(&mut batch.messages);
+            if messages.len() >= limit || (!batch.more && after >= end) {
+                return Ok(messages);
+            }
+            if !batch.more && !patience.pause().await {
+                return Err(JournalError::unavailable("a replica of NATS does not catch up"));
+            }
+            batch = self.batch(subject, after, limit - messages.len()).await?;
+        }
+    }
+
+    async fn batch(
+        &self,
+        subject: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Batch, JournalError> {
+        let nothing = Batch { messages: Vec::new(), more: false };
+        if limit == 0 {
+            return Ok(nothing);
+        }
+        let ask = Ask {
+            seq: after + 1,
+            next_by_subj: subject,
+            batch: limit.min(BATCH),
+            max_bytes: BATCH_BYTES,
+        };
+        let ask = serde_json::to_vec(&ask).map_err(JournalError::unavailable)?;
+        let client = self.context.client();
+        let inbox = client.new_inbox();
+        let mut answers =
+            client.subscribe(inbox.clone()).await.map_err(JournalError::unavailable)?;
+        let address = format!("$JS.API.DIRECT.GET.{}", self.name);
+        client
+            .publish_with_reply(address, inbox, ask.into())
+            .await
+            .map_err(JournalError::unavailable)?;
+        let mut batch = nothing;
+        let mut last = 0;
+        loop {
+            let next = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;
+            let message = next
+                .map_err(JournalError::unavailable)?
+                .ok_or_else(|| JournalError::unavailable("the connection to NATS was closed"))?;
+            match message.status.map(|status| status.as_u16()) {
+                None => {
+                    let previous = number(&message, "Nats-Last-Sequence")?;
+                    if !batch.messages.is_empty() && previous != last {
+                        return Err(JournalError::unavailable("a part of a batch was lost"));
+                    }
+                    last = number(&message, "Nats-Sequence")?;
+                    batch.messages.push(Stored { sequence: last, payload: message.payload });
+                }
+                Some(204) => {
+                    if number(&message, "Nats-Last-Sequence")? != last {
+                        return Err(JournalError::unavailable("the end of a batch was lost"));
+                    }
+                    batch.more = number(&message, "Nats-Num-Pending")? > 0;
+                    return Ok(batch);
+                }
+                Some(404) => return Ok(batch),
+                Some(503) => return Err(JournalError::unavailable("no NATS server has the stream")),
+                Some(_) => {
+                    let reason = message.description.unwrap_or_default();
+                    return Err(JournalError::unavailable(format!("NATS: {reason}")));
+                }
+            }
+        }
+    }
+}
+
+/// A number out of a header. A server that knows no batches does not send it.
+fn number(message: &Message, name: &str) -> Result<u64, JournalError> {
+    let value = message.headers.as_ref().and_then(|headers| headers.get(name));
+    value.and_then(|value| value.as_str().parse().ok()).ok_or_else(|| {
+        JournalError::unavailable(format!("NATS answers a batch without {name}; it is too old"))
+    })
+}
+
+fn id(headers: &HeaderMap) -> Option<Uuid> {
+    headers.get(MESSAGE_ID)?.as_str().parse().ok()
+}

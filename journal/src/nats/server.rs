@@ -1,0 +1,200 @@
+//! Which servers we run on: new enough, large enough messages, and every write synced.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, ServerAddr};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::options::NatsOptions;
+use crate::JournalError;
+use crate::envelope::MAX_BYTES;
+
+/// From here on the sequence check of one subject is what we lean on.
+const OLDEST: (u64, u64, u64) = (2, 12, 1);
+/// What headers may take beside a commit of [`MAX_BYTES`].
+const HEADERS: usize = 1024;
+const MONITOR_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a log in NATS is not used, though a server answers.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Too old.
+    #[error("NATS {found} is too old; {}.{}.{} or newer is needed", OLDEST.0, OLDEST.1, OLDEST.2)]
+    Version {
+        /// What it says it is.
+        found: String,
+    },
+    /// Takes only smaller messages than ours.
+    #[error("NATS takes messages of {found} bytes; max_payload must be at least {}", MAX_BYTES + HEADERS)]
+    Payload {
+        /// Its limit.
+        found: usize,
+    },
+    /// Acknowledges before it syncs.
+    #[error(
+        "NATS at {monitor} acknowledges writes before they are on disk, and a power failure loses \
+         them (Jepsen's analysis of NATS 2.12.1); set `sync_interval: always` in its `jetstream` \
+         block, or allow lazy sync to take that risk"
+    )]
+    LazySync {
+        /// Whose monitoring endpoint says so.
+        monitor: String,
+    },
+    /// Nobody can tell whether it syncs.
+    #[error(
+        "whether NATS syncs every write to disk is unknown: {reason}. Only its monitoring endpoint \
+         tells (name that of every node), and without `sync_interval: always` a power failure \
+         loses acknowledged writes (Jepsen's analysis of NATS 2.12.1); or allow lazy sync to take \
+         that risk"
+    )]
+    UnknownSync {
+        /// What is missing.
+        reason: String,
+    },
+    /// The log was made with another number of partitions.
+    #[error("this log has {found} partitions, not {asked}; their number is fixed when a log is made")]
+    Partitions {
+        /// How many it has.
+        found: String,
+        /// How many were asked for.
+        asked: u16,
+    },
+    /// A stream that is not ours or not as we made it.
+    #[error("the stream {stream} cannot hold this log: {reason}")]
+    Stream {
+        /// Its name.
+        stream: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A wrong setting of ours.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl From<Refusal> for JournalError {
+    fn from(refusal: Refusal) -> Self {
+        Self::unavailable(refusal)
+    }
+}
+
+/// Connects, and refuses a server that we must not run on.
+pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalError> {
+    let addresses = options.url.split(',').map(|url| ServerAddr::from_str(url.trim()));
+    let addresses: Vec<_> = addresses
+        .collect::<Result<_, _>>()
+        .map_err(|error| Refusal::Setting(format!("not an address of NATS: {error}")))?;
+    let client = ConnectOptions::new()
+        .name("rapport")
+        .request_timeout(Some(super::publish::ANSWER_WITHIN))
+        // Thousands of appends may be under way; each waits in this queue for its turn.
+        .client_capacity(16 * 1024)
+        .connect(addresses)
+        .await
+        .map_err(JournalError::unavailable)?;
+    let info = client.server_info();
+    if version(&info.version) < Some(OLDEST) {
+        return Err(Refusal::Version { found: info.version }.into());
+    }
+    if info.max_payload < MAX_BYTES + HEADERS {
+        return Err(Refusal::Payload { found: info.max_payload }.into());
+    }
+    if !options.allow_lazy_sync {
+        require_sync(options, &info.server_id).await?;
+    }
+    Ok(client)
+}
+
+fn version(text: &str) -> Option<(u64, u64, u64)> {
+    let plain = text.trim_start_matches('v').split(['-', '+']).next()?;
+    let mut parts = plain.split('.').map(str::parse);
+    let mut next = || parts.next()?.ok();
+    Some((next()?, next()?, next()?))
+}
+
+/// The part of `/varz` that matters.
+#[derive(Debug, Deserialize)]
+struct Varz {
+    server_id: String,
+    jetstream: Option<JetStream>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JetStream {
+    config: Option<JetStreamConfig>,
+}
+
+#[derive(Debug, Deserialize)]
+struct JetStreamConfig {
+    #[serde(default)]
+    sync_always: bool,
+}
+
+/// Asks every monitoring endpoint that was named. One of them must be of the server that we are
+/// connected to, and there must be as many as hold a message.
+async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refusal> {
+    let unknown = |reason: String| Refusal::UnknownSync { reason };
+    let monitors = options.monitor_url.as_deref().unwrap_or_default();
+    let monitors: Vec<_> = monitors.split(',').map(str::trim).filter(|m| !m.is_empty()).collect();
+    if monitors.is_empty() {
+        return Err(unknown("no monitoring endpoint was named".into()));
+    }
+    let mut asked = Vec::new();
+    for monitor in &monitors {
+        let varz = tokio::time::timeout(MONITOR_WITHIN, varz(monitor)).await;
+        let varz = varz
+            .unwrap_or_else(|_| Err("it does not answer in time".into()))
+            .map_err(|reason| unknown(format!("{monitor}: {reason}")))?;
+        let config = varz.jetstream.and_then(|jetstream| jetstream.config);
+        if !config.is_some_and(|config| config.sync_always) {
+            return Err(Refusal::LazySync { monitor: (*monitor).to_owned() });
+        }
+        asked.push(varz.server_id);
+    }
+    asked.sort_unstable();
+    asked.dedup();
+    if !asked.iter().any(|id| id == connected) {
+        return Err(unknown("the monitoring endpoint belongs to another server".into()));
+    }
+    if asked.len() < options.replicas {
+        let (asked, replicas) = (asked.len(), options.replicas);
+        return Err(unknown(format!("{replicas} nodes hold each message, {asked} were asked")));
+    }
+    Ok(())
+}
+
+/// One small GET; not worth an HTTP client.
+async fn varz(monitor: &str) -> Result<Varz, String> {
+    let authority = monitor.strip_prefix("http://").ok_or("it must start with http://")?;
+    let authority = authority.split('/').next().unwrap_or_default();
+    let address =
+        if authority.contains(':') { authority.to_owned() } else { format!("{authority}:8222") };
+    let answer = async {
+        let mut socket = TcpStream::connect(&address).await?;
+        let request = format!("GET /varz HTTP/1.0\r\nHost: {authority}\r\n\r\n");
+        socket.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.map(|_| answer)
+    };
+    let answer = answer.await.map_err(|error: std::io::Error| error.to_string())?;
+    let end = answer.windows(4).position(|end| end == b"\r\n\r\n").ok_or("it does not speak HTTP")?;
+    serde_json::from_slice(&answer[end + 4..]).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OLDEST, version};
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for new in ["2.12.1", "2.12.10", "v2.15.1", "3.0.0", "2.14.0-RC.1"] {
+            assert!(version(new) >= Some(OLDEST), "{new}");
+        }
+        for old in ["2.9.10", "2.12.0", "1.4.1", "", "dev"] {
+            assert!(version(old) < Some(OLDEST), "{old}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The streams that hold the log: names, settings, and what tells this log from another.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::{
+    Compression, Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
+};
+
+use super::options::NatsOptions;
+use super::patience::patiently;
+use super::server::Refusal;
+use crate::JournalError;
+use crate::claim::{self, ClaimKey};
+use crate::token::{StreamId, Token};
+
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
+const IDENTITY: &str = "rapport-identity";
+const PARTITIONS: &str = "rapport-partitions";
+
+/// Names of streams and subjects.
+#[derive(Debug)]
+pub(super) struct Names {
+    streams: String,
+    subjects: String,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &str) -> Result<Self, Refusal> {
+        let prefix = Token::try_new(prefix).map_err(|error| Refusal::Setting(error.to_string()))?;
+        Ok(Self { subjects: prefix.as_str().to_lowercase(), streams: prefix.into() })
+    }
+
+    /// The subject of an aggregate's commits.
+    pub(super) fn event(&self, partition: u16, stream: &StreamId) -> String {
+        format!("{}.ev.{partition}.{stream}", self.subjects)
+    }
+
+    /// The subject of an aggregate's snapshot.
+    pub(super) fn snapshot(&self, stream: &StreamId) -> String {
+        format!("{}.snap.{stream}", self.subjects)
+    }
+
+    /// The subject of a claim.
+    pub(super) fn claim(&self, key: &ClaimKey) -> String {
+        format!("{}.claim.{}.{}", self.subjects, key.workspace, key.key)
+    }
+
+    fn events_stream(&self, partition: u16) -> String {
+        format!("{}_EVENTS_{partition}", self.streams)
+    }
+}
+
+/// The streams of a log, each with its number of replicas.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) identity: String,
+    pub(super) events: Vec<(String, usize)>,
+    pub(super) snapshots: (String, usize),
+    pub(super) claims: (String, usize),
+}
+
+impl Opened {
+    /// Finds the log's streams, and makes those that are missing.
+    pub(super) async fn open(
+        context: &Context,
+        names: &Names,
+        options: &NatsOptions,
+    ) -> Result<Self, JournalError> {
+        if options.partitions == 0 {
+            return Err(Refusal::Setting("a log has at least one partition".into()).into());
+        }
+        // Two processes may make a new log at once: whoever makes the first stream names the log.
+        let mut maker = Maker { context, options, identity: format!("nats-{}", super::fresh_id()) };
+        let first = maker.open(&maker.events(names, 0)).await?;
+        let found = first.metadata.get(PARTITIONS).cloned().unwrap_or_default();
+        if found != options.partitions.to_string() {
+            return Err(Refusal::Partitions { found, asked: options.partitions }.into());
+        }
+        maker.identity = first.metadata.get(IDENTITY).cloned().unwrap_or_default();
+        let mut events = vec![(first.name, first.num_replicas)];
+        for partition in 1..options.partitions {
+            events.push(maker.open_same(&maker.events(names, partition)).await?);
+        }
+        let snapshots = maker.open_same(&maker.snapshots(names)).await?;
+        let claims = maker.open_same(&maker.claims(names)).await?;
+        Ok(Self { identity: maker.identity, events, snapshots, claims })
+    }
+}
+
+struct Maker<'a> {
+    context: &'a Context,
+    options: &'a NatsOptions,
+    identity: String,
+}
+
+impl Maker<'_> {
+    /// The stream as it is: found, or made with these settings.
+    async fn open(&self, wanted: &Config) -> Result<Config, JournalError> {
+        let open = patiently(|| async {
+            match self.find(&wanted.name).await? {
+                Some(found) => Ok(found),
+                None => self.make(wanted).await,
+            }
+        });
+        let found = open.await?;
+        check(wanted, &found)?;
+        Ok(found)
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Config>, JournalError> {
+        match self.context.get_stream(name).await {
+            Ok(stream) => Ok(Some(stream.cached_info().config.clone())),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(None)
+                }
+                GetStreamErrorKind::EmptyName
+                | GetStreamErrorKind::Request
+                | GetStreamErrorKind::InvalidStreamName
+                | GetStreamErrorKind::JetStream(_) => Err(JournalError::unavailable(error)),
+            },
+        }
+    }
+
+    /// Fails where another process was faster; then it is found.
+    async fn make(&self, wanted: &Config) -> Result<Config, JournalError> {
+        let made = self.context.create_stream(wanted).await.map_err(JournalError::unavailable)?;
+        Ok(made.cached_info().config.clone())
+    }
+
+    /// [`Self::open`], where the stream must be of the log that the first stream named.
+    async fn open_same(&self, wanted: &Config) -> Result<(String, usize), JournalError> {
+        let found = self.open(wanted).await?;
+        if found.metadata.get(IDENTITY) != Some(&self.identity) {
+            let reason = "it belongs to another log".into();
+            return Err(Refusal::Stream { stream: found.name, reason }.into());
+        }
+        Ok((found.name, found.num_replicas))
+    }
+
+    fn events(&self, names: &Names, partition: u16) -> Config {
+        Config {
+            name: names.events_stream(partition),
+            subjects: vec![format!("{}.ev.{partition}.>", names.subjects)],
+            discard: DiscardPolicy::New,
+            deny_delete: true,
+            deny_purge: true,
+            ..self.any()
+        }
+    }
+
+    fn snapshots(&self, names: &Names) -> Config {
+        // A snapshot may be lost, so it need not be synced; the server has this for one replica.
+        let lazy = self.options.replicas == 1;
+        Config {
+            name: format!("{}_SNAPSHOTS", names.streams),
+            subjects: vec![format!("{}.snap.>", names.subjects)],
+            discard: DiscardPolicy::Old,
+            max_messages_per_subject: 1,
+            persist_mode: lazy.then_some(PersistenceMode::Async),
+            ..self.any()
+        }
+    }
+
+    fn claims(&self, names: &Names) -> Config {
+        Config {
+            name: format!("{}_CLAIMS", names.streams),
+            subjects: vec![format!("{}.claim.>", names.subjects)],
+            discard: DiscardPolicy::Old,
+            max_messages_per_subject: 1,
+            max_age: claim::KEPT,
+            ..self.any()
+        }
+    }
+
+    fn any(&self) -> Config {
+        Config {
+            retention: RetentionPolicy::Limits,
+            storage: StorageType::File,
+            num_replicas: self.options.replicas,
+            duplicate_window: DUPLICATE_WINDOW,
+            compression: Some(Compression::S2),
+            allow_direct: true,
+            metadata: HashMap::from([
+                (IDENTITY.to_owned(), self.identity.clone()),
+                (PARTITIONS.to_owned(), self.options.partitions.to_string()),
+            ]),
+            ..Config::default()
+        }
+    }
+}
+
+/// Refuses a stream on which the log's promises do not hold. What operators may tune, such as
+/// replicas and compression, is theirs.
+fn check(wanted: &Config, found: &Config) -> Result<(), Refusal> {
+    let limited = |limit: i64, wanted: i64| limit > 0 && limit != wanted;
+    let reason = if found.retention != RetentionPolicy::Limits {
+        "its retention is not by limits"
+    } else if found.storage != StorageType::File {
+        "it is not stored in files"
+    } else if found.discard != wanted.discard {
+        "what it discards when full is not as we set it"
+    } else if found.max_age != wanted.max_age
+        || limited(found.max_messages, wanted.max_messages)
+        || limited(found.max_messages_per_subject, wanted.max_messages_per_subject)
+    {
+        "it forgets messages otherwise than we set it"
+    } else if (wanted.deny_delete, wanted.deny_purge) != (found.deny_delete, found.deny_purge) {
+        "messages can be deleted from it"
+    } else if !found.allow_direct {
+        "it does not allow direct reads"
+    } else if !found.metadata.contains_key(IDENTITY) {
+        "it was not made by rapport"
+    } else {
+        if found.num_replicas != wanted.num_replicas {
+            let (found_replicas, asked) = (found.num_replicas, wanted.num_replicas);
+            tracing::warn!(stream = found.name, found_replicas, asked, "replicas differ");
+        }
+        return Ok(());
+    };
+    Err(Refusal::Stream { stream: found.name.clone(), reason: reason.into() })
+}

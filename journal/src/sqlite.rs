@@ -1,0 +1,258 @@
+//! The log in one SQLite file: WAL, `synchronous=FULL`, one writer that commits in groups.
+//!
+//! Read in this order: `schema` (tables and settings), `writer` (group commit), then the
+//! readers here. Blocking calls never run on the async threads' time for long: appends go to
+//! the writer's own thread, reads to the blocking pool.
+
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_stream::try_stream;
+use futures::StreamExt;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::watch;
+
+use crate::claim::{self, Claim, ClaimKey};
+use crate::envelope::{Recorded, Sealed};
+use crate::position::Position;
+use crate::token::StreamId;
+use crate::{Feed, JournalError};
+use writer::Writer;
+
+const FEED_BATCH: usize = 4096;
+/// How often a follower looks whether another process has appended.
+const FOREIGN_POLL: Duration = Duration::from_millis(250);
+/// Readers kept open; more may be open for a moment.
+const IDLE_READERS: usize = 4;
+
+/// The log in one SQLite file. Cheap to clone; clones share the writer.
+#[derive(Debug, Clone)]
+pub struct SqliteJournal {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    identity: String,
+    head: watch::Receiver<u64>,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl SqliteJournal {
+    /// Opens the log at this path, and makes it where there is none.
+    ///
+    /// Fails where the file cannot be opened, is no log of ours, or was written by a newer
+    /// program.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open(path)?;
+        let identity = schema::identity(&connection)?;
+        let (writer, head) = Writer::start(connection)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.to_owned(),
+                identity,
+                head,
+                writer,
+                readers: Mutex::default(),
+            }),
+        })
+    }
+
+    pub(crate) async fn append(
+        &self,
+        commit: Sealed,
+        expected_last: u64,
+    ) -> Result<Position, JournalError> {
+        self.inner.writer.append(commit, expected_last).await.map(at)
+    }
+
+    pub(crate) async fn load(
+        &self,
+        stream: &StreamId,
+        after: u64,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let stream = stream.to_string();
+        self.read_with(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT position, body FROM commits WHERE stream = ?1 AND position > ?2 \
+                 ORDER BY first_version",
+            )?;
+            let rows = statement.query_map(params![stream, after], stored)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        })
+        .await
+        .and_then(recorded)
+    }
+
+    pub(crate) async fn read(
+        &self,
+        _partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        self.read_with(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT position, body FROM commits WHERE position > ?1 ORDER BY position LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![after, limit], stored)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        })
+        .await
+        .and_then(recorded)
+    }
+
+    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
+        let journal = self.clone();
+        try_stream! {
+            let mut head = journal.inner.head.clone();
+            loop {
+                let batch = journal.read(partition, after, FEED_BATCH).await?;
+                if let Some(last) = batch.last() {
+                    after = last.position.sequence;
+                    yield batch;
+                } else {
+                    // Whether our own writer woke us or the time passed, the answer is the same: look.
+                    let wake = async { head.wait_for(|head| *head > after).await.map(drop) };
+                    if let Ok(Err(closed)) = tokio::time::timeout(FOREIGN_POLL, wake).await {
+                        Err(JournalError::unavailable(closed))?;
+                    }
+                }
+            }
+        }
+        .boxed()
+    }
+
+    pub(crate) async fn heads(&self) -> Result<Vec<Position>, JournalError> {
+        let head = self.read_with(|connection| {
+            connection.query_row("SELECT COALESCE(MAX(position), 0) FROM commits", [], |row| row.get(0))
+        });
+        Ok(vec![at(head.await?)])
+    }
+
+    pub(crate) const fn partitions(&self) -> u16 {
+        1
+    }
+
+    pub(crate) fn identity(&self) -> String {
+        self.inner.identity.clone()
+    }
+
+    pub(crate) async fn put_snapshot(
+        &self,
+        stream: &StreamId,
+        bytes: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        let stream = stream.to_string();
+        self.inner
+            .writer
+            .run(move |connection| {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO snapshots (stream, body) VALUES (?1, ?2) \
+                         ON CONFLICT (stream) DO UPDATE SET body = excluded.body",
+                    )?
+                    .execute(params![stream, bytes])
+                    .map(drop)
+            })
+            .await
+    }
+
+    pub(crate) async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+        let stream = stream.to_string();
+        self.read_with(move |connection| {
+            connection
+                .prepare_cached("SELECT body FROM snapshots WHERE stream = ?1")?
+                .query_row([stream], |row| row.get(0))
+                .optional()
+        })
+        .await
+    }
+
+    pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {
+        let key = key.clone();
+        self.read_with(move |connection| {
+            connection
+                .prepare_cached("SELECT revision, body FROM claims WHERE workspace = ?1 AND key = ?2")?
+                .query_row([key.workspace.as_str(), key.key.as_str()], |row| {
+                    Ok(Claim { revision: row.get(0)?, body: row.get(1)? })
+                })
+                .optional()
+        })
+        .await
+    }
+
+    pub(crate) async fn put_claim(
+        &self,
+        key: &ClaimKey,
+        revision: u64,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<u64, JournalError> {
+        let key = key.clone();
+        let kept = i64::try_from(claim::KEPT.as_secs()).map_err(JournalError::unavailable)?;
+        let changed = self.inner.writer.run(move |connection| {
+            let expired = now.as_second() - kept;
+            connection
+                .prepare_cached("DELETE FROM claims WHERE at < ?1")?
+                .execute([expired])?;
+            let sql = if revision == 0 {
+                "INSERT INTO claims (workspace, key, revision, body, at) VALUES (?1, ?2, ?3 + 1, ?4, ?5) \
+                 ON CONFLICT DO NOTHING"
+            } else {
+                "UPDATE claims SET revision = revision + 1, body = ?4, at = ?5 \
+                 WHERE workspace = ?1 AND key = ?2 AND revision = ?3"
+            };
+            let (workspace, key) = (key.workspace.as_str(), key.key.as_str());
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.execute(params![workspace, key, revision, body, now.as_second()])
+        });
+        if changed.await? == 1 { Ok(revision + 1) } else { Err(JournalError::Conflict) }
+    }
+
+    /// Runs a query on a reader of its own, on the blocking pool.
+    async fn read_with<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            let reader = match inner.lock_readers().pop() {
+                Some(reader) => reader,
+                None => schema::open_reader(&inner.path)?,
+            };
+            let answer = query(&reader).map_err(JournalError::unavailable);
+            let mut idle = inner.lock_readers();
+            if idle.len() < IDLE_READERS {
+                idle.push(reader);
+            }
+            answer
+        })
+        .await
+        .map_err(JournalError::unavailable)?
+    }
+}
+
+impl Inner {
+    fn lock_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn at(sequence: u64) -> Position {
+    Position { partition: 0, sequence }
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, Vec<u8>)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+fn recorded(rows: Vec<(u64, Vec<u8>)>) -> Result<Vec<Recorded>, JournalError> {
+    rows.iter().map(|(position, body)| Recorded::read(at(*position), body)).collect()
+}

@@ -1,0 +1,90 @@
+//! The file's tables and settings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
+
+use crate::JournalError;
+
+/// The layout below; a file with a higher one was written by a newer program.
+const LAYOUT: i64 = 1;
+
+/// The log is append-only: the triggers hold that against every program, ours included.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS commits (
+        position      INTEGER PRIMARY KEY AUTOINCREMENT,
+        stream        TEXT    NOT NULL,
+        first_version INTEGER NOT NULL,
+        commit_id     BLOB    NOT NULL UNIQUE,
+        body          BLOB    NOT NULL,
+        UNIQUE (stream, first_version)
+    ) STRICT;
+    CREATE TRIGGER IF NOT EXISTS commits_are_never_changed BEFORE UPDATE ON commits
+        BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TRIGGER IF NOT EXISTS commits_are_never_removed BEFORE DELETE ON commits
+        BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+    CREATE TABLE IF NOT EXISTS snapshots (
+        stream TEXT PRIMARY KEY,
+        body   BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS claims (
+        workspace TEXT    NOT NULL,
+        key       TEXT    NOT NULL,
+        revision  INTEGER NOT NULL,
+        body      BLOB    NOT NULL,
+        at        INTEGER NOT NULL,
+        PRIMARY KEY (workspace, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS claims_by_age ON claims (at);
+    CREATE TABLE IF NOT EXISTS log (identity TEXT NOT NULL) STRICT;
+";
+
+/// Opens the file for the writer.
+pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
+    let connection = Connection::open(path).map_err(JournalError::unavailable)?;
+    prepare(&connection).map_err(JournalError::unavailable)?;
+    let layout: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(JournalError::unavailable)?;
+    if layout > LAYOUT {
+        return Err(JournalError::unavailable(format!(
+            "{} has layout {layout}, this program knows up to {LAYOUT}; use the newer program",
+            path.display()
+        )));
+    }
+    connection
+        .execute_batch(&format!("{TABLES} PRAGMA user_version = {LAYOUT};"))
+        .map_err(JournalError::unavailable)?;
+    Ok(connection)
+}
+
+/// Opens the file for a reader.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(JournalError::unavailable)?;
+    prepare(&connection).map_err(JournalError::unavailable)?;
+    connection.pragma_update(None, "query_only", true).map_err(JournalError::unavailable)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a commit is on the disk before it is acknowledged, whatever the power does.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// The log's identity, made with the file.
+#[expect(clippy::disallowed_methods, reason = "a log's identity is made here, once")]
+pub(super) fn identity(connection: &Connection) -> Result<String, JournalError> {
+    let made = format!("sqlite-{}", Uuid::now_v7());
+    connection
+        .execute("INSERT INTO log (identity) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM log)", [made])
+        .and_then(|_| connection.query_row("SELECT identity FROM log", [], |row| row.get(0)))
+        .map_err(JournalError::unavailable)
+}

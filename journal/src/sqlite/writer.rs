@@ -1,0 +1,145 @@
+//! The one writer: a thread that puts waiting commits into one transaction and answers them
+//! after its COMMIT, so that a hundred callers share one fsync.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{oneshot, watch};
+
+use crate::JournalError;
+use crate::envelope::Sealed;
+
+/// The most jobs in one transaction.
+const MAX_GROUP: usize = 1024;
+
+/// A handle to the writer's thread, which ends when the last handle is dropped.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: Sender<Job>,
+}
+
+/// What a transaction does for one caller, or the reason why there is no transaction to do it
+/// in; it answers through the returned closure, after COMMIT.
+type Job = Box<dyn FnOnce(Result<&Connection, String>) -> Answer + Send>;
+/// Tells the caller the outcome: `Some` is why the whole transaction failed.
+type Answer = Box<dyn FnOnce(Option<String>) + Send>;
+
+impl Writer {
+    /// Starts the thread; the receiver watches the last committed position.
+    pub(super) fn start(
+        connection: Connection,
+    ) -> Result<(Self, watch::Receiver<u64>), JournalError> {
+        let head: u64 = head(&connection).map_err(JournalError::unavailable)?;
+        let (jobs, waiting) = channel();
+        let (committed, watcher) = watch::channel(head);
+        thread::Builder::new()
+            .name("journal-writer".into())
+            .spawn(move || run(&connection, &waiting, &committed))
+            .map_err(JournalError::unavailable)?;
+        Ok((Self { jobs }, watcher))
+    }
+
+    /// Appends a commit; answers its position after it is durable.
+    pub(super) async fn append(&self, commit: Sealed, expected_last: u64) -> Result<u64, JournalError> {
+        self.submit(move |connection| insert(connection, &commit, expected_last)).await
+    }
+
+    /// Runs a small write in the next transaction.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        self.submit(move |connection| write(connection).map_err(JournalError::unavailable)).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let (sender, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let outcome = connection.map_err(JournalError::unavailable).and_then(write);
+            Box::new(move |failed: Option<String>| {
+                // A caller that went away needs no answer.
+                drop(sender.send(match failed {
+                    Some(reason) => Err(JournalError::unavailable(reason)),
+                    None => outcome,
+                }));
+            })
+        });
+        self.jobs.send(job).map_err(|_| JournalError::unavailable("the writer has stopped"))?;
+        answer.await.map_err(JournalError::unavailable)?
+    }
+}
+
+fn run(connection: &Connection, waiting: &Receiver<Job>, committed: &watch::Sender<u64>) {
+    while let Ok(first) = waiting.recv() {
+        let group = std::iter::once(first).chain(waiting.try_iter().take(MAX_GROUP - 1));
+        let (answers, failed) = commit_group(connection, group);
+        if failed.is_none()
+            && let Ok(head) = head(connection)
+        {
+            committed.send_if_modified(|seen| std::mem::replace(seen, head) != head);
+        }
+        for answer in answers {
+            answer(failed.clone());
+        }
+    }
+}
+
+/// One transaction for the whole group. A job that is refused (a lost race) leaves the others
+/// alone; a transaction that fails fails for all, and nobody is told that he succeeded.
+fn commit_group(
+    connection: &Connection,
+    group: impl Iterator<Item = Job>,
+) -> (Vec<Answer>, Option<String>) {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
+    // A full disk rolls back by itself; what came after it would be committed one by one.
+    let open = || match (&begun, connection.is_autocommit()) {
+        (Ok(()), false) => Ok(connection),
+        (Ok(()), true) => Err("the transaction was rolled back".to_owned()),
+        (Err(reason), _) => Err(reason.clone()),
+    };
+    let answers: Vec<Answer> = group.map(|job| job(open())).collect();
+    let outcome = connection.execute_batch("COMMIT");
+    let failed = outcome.err().map(|error| error.to_string());
+    if failed.is_some() && !connection.is_autocommit() {
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    (answers, failed)
+}
+
+fn insert(connection: &Connection, commit: &Sealed, expected_last: u64) -> Result<u64, JournalError> {
+    let stream = commit.stream.to_string();
+    let id = commit.commit_id.as_bytes();
+    let mut statement = connection
+        .prepare_cached(
+            "INSERT INTO commits (stream, first_version, commit_id, body) \
+             SELECT ?1, ?2, ?3, ?4 WHERE ?5 = COALESCE((SELECT position FROM commits \
+             WHERE stream = ?1 ORDER BY first_version DESC LIMIT 1), 0) ON CONFLICT DO NOTHING",
+        )
+        .map_err(JournalError::unavailable)?;
+    let values = params![stream, commit.first_version, id, commit.bytes, expected_last];
+    match statement.execute(values).map_err(JournalError::unavailable)? {
+        1 => u64::try_from(connection.last_insert_rowid()).map_err(JournalError::unavailable),
+        _ => appended_before(connection, &stream, id)?.ok_or(JournalError::Conflict),
+    }
+}
+
+fn appended_before(
+    connection: &Connection,
+    stream: &str,
+    id: &[u8],
+) -> Result<Option<u64>, JournalError> {
+    connection
+        .prepare_cached("SELECT position FROM commits WHERE commit_id = ?1 AND stream = ?2")
+        .and_then(|mut statement| {
+            statement.query_row(params![id, stream], |row| row.get(0)).optional()
+        })
+        .map_err(JournalError::unavailable)
+}
+
+fn head(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT COALESCE(MAX(position), 0) FROM commits", [], |row| row.get(0))
+}

@@ -1,0 +1,210 @@
+//! Aggregates over the log: load with cache and snapshots, append behind what was loaded.
+//!
+//! [`Store`] serves every workspace; [`WorkspaceStore`] is the same store seen from one of
+//! them, as `cqrs_es::EventStore`.
+//!
+//! Invariant: a cached state may be old, never wrong. An old one is harmless, because the log
+//! refuses what is appended behind it.
+
+mod cqrs;
+mod loaded;
+
+use std::sync::Arc;
+
+use cqrs_es::Aggregate;
+use domain::event::Stored;
+use jiff::Timestamp;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use crate::envelope::{Commit, Sealed};
+use crate::token::{StreamId, Token};
+use crate::{Journal, JournalError};
+pub use cqrs::{Context, WorkspaceStore};
+pub use loaded::Loaded;
+
+/// A snapshot is taken when a stream's version passes a multiple of this.
+const SNAPSHOT_EVERY: u64 = 100;
+
+/// An aggregate that can be stored.
+pub trait Storable: Aggregate<Event: Stored + Sync> + Clone + Sync + 'static {}
+impl<A: Aggregate<Event: Stored + Sync> + Clone + Sync + 'static> Storable for A {}
+
+/// What a commit says beside its events.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// Unique in the log.
+    pub commit_id: Uuid,
+    /// Who asked.
+    pub actor: String,
+    /// The command's name.
+    pub command: String,
+    /// Shared by everything that one request caused.
+    pub correlation: Uuid,
+    /// The commit that caused this one.
+    pub causation: Option<Uuid>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Now.
+    pub at: Timestamp,
+    /// Whether the same commit id may have been appended before, by another try. What is
+    /// stored then is not what was decided now, so it is read back.
+    pub retried: bool,
+}
+
+/// All aggregates of one kind. Cheap to clone; clones share the cache.
+#[derive(Debug)]
+pub struct Store<A> {
+    journal: Journal,
+    category: Token,
+    cache: Arc<Cache<StreamId, Arc<Loaded<A>>>>,
+}
+
+impl<A> Clone for Store<A> {
+    fn clone(&self) -> Self {
+        Self {
+            journal: self.journal.clone(),
+            category: self.category.clone(),
+            cache: Arc::clone(&self.cache),
+        }
+    }
+}
+
+impl<A: Storable> Store<A> {
+    /// A store that keeps at most this many aggregates in memory.
+    ///
+    /// Fails where the aggregate's `TYPE` is no token.
+    pub fn try_new(journal: Journal, cached: usize) -> Result<Self, crate::token::BadToken> {
+        Ok(Self {
+            journal,
+            category: Token::try_new(A::TYPE)?,
+            cache: Arc::new(Cache::new(cached)),
+        })
+    }
+
+    /// The stream of an aggregate of this kind.
+    #[must_use]
+    pub fn stream(&self, workspace: Token, id: Token) -> StreamId {
+        StreamId { workspace, category: self.category.clone(), id }
+    }
+
+    /// The aggregate as the cache or the log has it. However many ask at once, it is read once.
+    pub async fn load(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
+        self.cache.get_or_insert_async(stream, self.read(stream)).await
+    }
+
+    /// The aggregate as the log has it now.
+    pub async fn reload(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
+        let known = self.cache.get(stream);
+        let loaded = match known {
+            Some(known) => self.catch_up(stream, known).await?,
+            None => self.read(stream).await?,
+        };
+        self.cache.insert(stream.clone(), Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// The aggregate as it was at this moment.
+    pub async fn load_as_of(&self, stream: &StreamId, at: Timestamp) -> Result<Loaded<A>, JournalError> {
+        let commits = self.journal.load(stream, 0).await?;
+        commits.iter().take_while(|recorded| recorded.commit.at <= at).try_fold(
+            Loaded::default(),
+            Loaded::then,
+        )
+    }
+
+    /// The aggregate as the commit with this id left it, if the stream has that commit.
+    pub async fn load_after(&self, stream: &StreamId, commit_id: Uuid) -> Result<Option<Loaded<A>>, JournalError> {
+        let mut loaded = Loaded::default();
+        for recorded in &self.journal.load(stream, 0).await? {
+            loaded = loaded.then(recorded)?;
+            if recorded.commit.commit_id == commit_id {
+                return Ok(Some(loaded));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Appends events behind the state they were decided on, and answers the state they make.
+    ///
+    /// [`JournalError::Conflict`] where the stream has moved on: reload and decide again.
+    pub async fn append(
+        &self,
+        stream: &StreamId,
+        seen: &Loaded<A>,
+        events: &[A::Event],
+        meta: Meta,
+    ) -> Result<Arc<Loaded<A>>, JournalError> {
+        let retried = meta.retried;
+        let commit = commit(stream, seen, events, meta)?;
+        let sealed = Sealed::try_new(&commit)?;
+        let hash = sealed.hash;
+        let position = self.journal.append(sealed, seen.last).await?;
+        if retried {
+            return self.reload(stream).await;
+        }
+        let loaded = Arc::new(seen.clone().grown(events, &commit, position, hash));
+        self.cache.insert(stream.clone(), Arc::clone(&loaded));
+        if loaded.version / SNAPSHOT_EVERY > seen.version / SNAPSHOT_EVERY {
+            self.snapshot_later(stream.clone(), Arc::clone(&loaded));
+        }
+        Ok(loaded)
+    }
+
+    async fn read(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
+        let snapshot = self.journal.snapshot(stream).await?;
+        let known = snapshot.and_then(|bytes| Loaded::from_snapshot(&bytes)).unwrap_or_default();
+        self.catch_up(stream, Arc::new(known)).await
+    }
+
+    async fn catch_up(&self, stream: &StreamId, known: Arc<Loaded<A>>) -> Result<Arc<Loaded<A>>, JournalError> {
+        let tail = self.journal.load(stream, known.last).await?;
+        if tail.is_empty() {
+            return Ok(known);
+        }
+        tail.iter().try_fold(Loaded::clone(&known), Loaded::then).map(Arc::new)
+    }
+
+    /// Never inside a commit: a snapshot that is lost costs a longer load, nothing else.
+    fn snapshot_later(&self, stream: StreamId, loaded: Arc<Loaded<A>>) {
+        let journal = self.journal.clone();
+        tokio::spawn(async move {
+            let kept = match loaded.to_snapshot() {
+                Ok(bytes) => journal.put_snapshot(&stream, bytes).await,
+                Err(error) => Err(JournalError::Malformed(error.to_string())),
+            };
+            if let Err(error) = kept {
+                tracing::warn!(%error, %stream, "snapshot not kept; loads stay longer");
+            }
+        });
+    }
+}
+
+fn commit<A: Storable>(
+    stream: &StreamId,
+    seen: &Loaded<A>,
+    events: &[A::Event],
+    meta: Meta,
+) -> Result<Commit, JournalError> {
+    let events = events.iter().map(schemas::codec::encode).collect::<Result<_, _>>();
+    Ok(Commit {
+        commit_id: meta.commit_id,
+        workspace: stream.workspace.clone(),
+        category: stream.category.clone(),
+        id: stream.id.clone(),
+        first_version: seen.version + 1,
+        events: events.map_err(|error| JournalError::Malformed(error.to_string()))?,
+        actor: meta.actor,
+        command: meta.command,
+        correlation: meta.correlation,
+        causation: meta.causation,
+        traceparent: meta.traceparent,
+        // Clocks of several machines differ; within a stream time never runs backwards.
+        at: seen.updated_at.map_or(meta.at, |before| before.max(meta.at)),
+        prev_hash: seen.hash,
+        keys: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! An aggregate as it was loaded: its state, and where in the log it stands.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Storable;
+use crate::JournalError;
+use crate::envelope::{Commit, CommitHash, Recorded};
+use crate::position::Position;
+
+/// How many of the last commit ids are remembered, to recognise a retried command.
+const REMEMBERED: usize = 8;
+
+/// An aggregate as it was loaded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound(serialize = "A: Serialize", deserialize = "A: DeserializeOwned"))]
+pub struct Loaded<A> {
+    /// Its state.
+    pub state: A,
+    /// How many events made it.
+    pub version: u64,
+    /// The sequence of its last commit; 0 before its first.
+    pub last: u64,
+    /// The partition of its workspace.
+    pub partition: u16,
+    /// The hash of its last commit.
+    pub hash: Option<CommitHash>,
+    /// When it began.
+    pub created_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Option<Timestamp>,
+    /// Its last commits, the newest last.
+    recent: Vec<Uuid>,
+}
+
+impl<A: Default> Default for Loaded<A> {
+    fn default() -> Self {
+        Self {
+            state: A::default(),
+            version: 0,
+            last: 0,
+            partition: 0,
+            hash: None,
+            created_at: None,
+            updated_at: None,
+            recent: Vec::new(),
+        }
+    }
+}
+
+/// A snapshot is good only for the code that made it.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(serialize = "A: Serialize", deserialize = "A: DeserializeOwned"))]
+struct Snapshot<A> {
+    sources: String,
+    loaded: Loaded<A>,
+}
+
+impl<A: Storable> Loaded<A> {
+    /// Where its last commit is.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        Position { partition: self.partition, sequence: self.last }
+    }
+
+    /// Whether one of its last commits has this id.
+    #[must_use]
+    pub fn remembers(&self, commit_id: Uuid) -> bool {
+        self.recent.contains(&commit_id)
+    }
+
+    /// The id of its last commit.
+    #[must_use]
+    pub fn last_commit(&self) -> Option<Uuid> {
+        self.recent.last().copied()
+    }
+
+    /// After the next commit that the log holds.
+    pub(super) fn then(mut self, recorded: &Recorded) -> Result<Self, JournalError> {
+        let corrupt = |reason: String| JournalError::Corrupt { position: recorded.position, reason };
+        if recorded.commit.first_version != self.version + 1 {
+            return Err(corrupt(format!(
+                "version {} follows version {}",
+                recorded.commit.first_version, self.version
+            )));
+        }
+        for event in &recorded.commit.events {
+            self.state.apply(schemas::codec::decode(event).map_err(|error| corrupt(error.to_string()))?);
+        }
+        self.advance(&recorded.commit, recorded.position, recorded.hash);
+        Ok(self)
+    }
+
+    /// After a commit that was just appended.
+    pub(super) fn grown(
+        mut self,
+        events: &[A::Event],
+        commit: &Commit,
+        position: Position,
+        hash: CommitHash,
+    ) -> Self {
+        for event in events {
+            self.state.apply(event.clone());
+        }
+        self.advance(commit, position, hash);
+        self
+    }
+
+    fn advance(&mut self, commit: &Commit, position: Position, hash: CommitHash) {
+        self.version = commit.last_version();
+        self.last = position.sequence;
+        self.partition = position.partition;
+        self.hash = Some(hash);
+        self.created_at.get_or_insert(commit.at);
+        self.updated_at = Some(commit.at);
+        if self.recent.len() == REMEMBERED {
+            self.recent.remove(0);
+        }
+        self.recent.push(commit.commit_id);
+    }
+
+    pub(super) fn to_snapshot(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let sources = domain::SOURCES.to_owned();
+        serde_json::to_vec(&Snapshot { sources, loaded: self.clone() })
+    }
+
+    /// `None` where other code made it: then the whole stream is read instead.
+    pub(super) fn from_snapshot(bytes: &[u8]) -> Option<Self> {
+        let snapshot: Snapshot<A> = serde_json::from_slice(bytes).ok()?;
+        (snapshot.sources == domain::SOURCES).then_some(snapshot.loaded)
+    }
+}

@@ -1,0 +1,163 @@
+//! The store over the log in memory: cache, snapshots, lost races, and the cqrs-es contract.
+
+use std::collections::HashMap;
+
+use cqrs_es::{AggregateContext as _, AggregateError, EventStore as _};
+use domain::number::{Numbers, NumbersEvent};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Loaded, Meta, Store, WorkspaceStore};
+use crate::memory::MemoryJournal;
+use crate::token::{StreamId, Token};
+use crate::{Journal, JournalError};
+
+fn token(text: &str) -> Token {
+    Token::try_new(text).unwrap()
+}
+
+fn stream() -> StreamId {
+    StreamId::try_new("main", "number", "lead").unwrap()
+}
+
+fn journal() -> Journal {
+    Journal::Memory(MemoryJournal::new())
+}
+
+fn store(journal: &Journal) -> Store<Numbers> {
+    Store::try_new(journal.clone(), 100).unwrap()
+}
+
+fn meta(number: u128) -> Meta {
+    Meta {
+        commit_id: Uuid::from_u128(number),
+        actor: "test".into(),
+        command: "take".into(),
+        correlation: Uuid::from_u128(number),
+        causation: None,
+        traceparent: None,
+        at: Timestamp::from_second(i64::try_from(number).unwrap()).unwrap(),
+        retried: false,
+    }
+}
+
+fn taken(first: u64) -> Vec<NumbersEvent> {
+    vec![NumbersEvent::Taken { first, count: 1 }]
+}
+
+async fn append(store: &Store<Numbers>, seen: &Loaded<Numbers>, number: u128) -> Result<Loaded<Numbers>, JournalError> {
+    let events = taken(seen.state.used + 1);
+    store.append(&stream(), seen, &events, meta(number)).await.map(|loaded| Loaded::clone(&loaded))
+}
+
+#[tokio::test]
+async fn a_state_grows_with_what_is_appended_and_is_the_same_when_read_back() {
+    let journal = journal();
+    let (writer, reader) = (store(&journal), store(&journal));
+    let mut loaded = Loaded::default();
+    for number in 1..=3 {
+        loaded = append(&writer, &loaded, number).await.unwrap();
+    }
+    let read = reader.load(&stream()).await.unwrap();
+    assert_eq!(read.state, Numbers { used: 3 });
+    assert_eq!((read.version, read.last, read.hash), (loaded.version, loaded.last, loaded.hash));
+    assert_eq!(read.created_at, Some(Timestamp::from_second(1).unwrap()));
+    assert_eq!(read.updated_at, Some(Timestamp::from_second(3).unwrap()));
+    assert!(read.remembers(Uuid::from_u128(2)));
+}
+
+#[tokio::test]
+async fn a_stale_cache_is_refused_and_catches_up() {
+    let journal = journal();
+    let (one, two) = (store(&journal), store(&journal));
+    let seen = one.load(&stream()).await.unwrap();
+    append(&two, &Loaded::default(), 1).await.unwrap();
+    assert!(matches!(append(&one, &seen, 2).await, Err(JournalError::Conflict)));
+    let seen = one.reload(&stream()).await.unwrap();
+    assert_eq!(append(&one, &seen, 2).await.unwrap().state.used, 2);
+}
+
+#[tokio::test]
+async fn a_retry_reads_back_what_was_stored_first() {
+    let journal = journal();
+    let store = store(&journal);
+    append(&store, &Loaded::default(), 7).await.unwrap();
+    let again = Meta { at: Timestamp::from_second(99).unwrap(), retried: true, ..meta(7) };
+    let loaded = store.append(&stream(), &Loaded::default(), &taken(1), again).await.unwrap();
+    assert_eq!(loaded.updated_at, Some(Timestamp::from_second(7).unwrap()));
+    assert_eq!(loaded.version, 1);
+}
+
+#[tokio::test]
+async fn time_never_runs_backwards_within_a_stream() {
+    let journal = journal();
+    let store = store(&journal);
+    let seen = append(&store, &Loaded::default(), 9).await.unwrap();
+    let earlier = append(&store, &seen, 5).await.unwrap();
+    assert_eq!(earlier.updated_at, seen.updated_at);
+}
+
+#[tokio::test]
+async fn a_state_can_be_seen_as_of_an_earlier_time_and_as_a_commit_left_it() {
+    let journal = journal();
+    let store = store(&journal);
+    let mut loaded = Loaded::default();
+    for number in 1..=5 {
+        loaded = append(&store, &loaded, number).await.unwrap();
+    }
+    let at = Timestamp::from_second(3).unwrap();
+    assert_eq!(store.load_as_of(&stream(), at).await.unwrap().state.used, 3);
+    let after = store.load_after(&stream(), Uuid::from_u128(2)).await.unwrap().unwrap();
+    assert_eq!(after.state.used, 2);
+    assert!(store.load_after(&stream(), Uuid::from_u128(77)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_behind_the_commit_and_used_by_the_next_load() {
+    let journal = journal();
+    let writer = store(&journal);
+    let mut loaded = Loaded::default();
+    for number in 1..=120 {
+        loaded = append(&writer, &loaded, number).await.unwrap();
+    }
+    let snapshot = loop {
+        if let Some(snapshot) = journal.snapshot(&stream()).await.unwrap() {
+            break snapshot;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(Loaded::<Numbers>::from_snapshot(&snapshot).unwrap().version, 100);
+    let read = store(&journal).load(&stream()).await.unwrap();
+    assert_eq!((read.state.used, read.version, read.hash), (120, 120, loaded.hash));
+}
+
+#[test]
+fn a_snapshot_of_other_code_is_ignored() {
+    let snapshot = serde_json::to_string(&serde_json::json!({
+        "sources": "of another build", "loaded": Loaded::<Numbers>::default(),
+    }));
+    assert!(Loaded::<Numbers>::from_snapshot(snapshot.unwrap().as_bytes()).is_none());
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract_of_cqrs_es() {
+    let store = WorkspaceStore::new(store(&journal()), token("main"));
+    let metadata = |number: u128| {
+        HashMap::from([
+            ("commit_id".to_owned(), Uuid::from_u128(number).to_string()),
+            ("at".to_owned(), "2026-01-01T00:00:00Z".to_owned()),
+        ])
+    };
+    let early = store.load_aggregate("lead").await.unwrap();
+    let late = store.load_aggregate("lead").await.unwrap();
+    let written = store.commit(taken(1), early, metadata(1)).await.unwrap();
+    assert_eq!(written[0].sequence, 1);
+    let lost = store.commit(taken(1), late, metadata(2)).await;
+    assert!(matches!(lost, Err(AggregateError::AggregateConflict)));
+    let nameless = store.load_aggregate("lead").await.unwrap();
+    assert!(store.commit(taken(2), nameless, HashMap::new()).await.is_err());
+    assert_eq!(store.load_events("lead").await.unwrap().len(), 1);
+    let mut context = store.load_aggregate("lead").await.unwrap();
+    assert_eq!(context.aggregate().used, 1);
+    assert!(store.load_aggregate("not a token").await.is_err());
+}

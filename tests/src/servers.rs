@@ -1,0 +1,36 @@
+//! Private servers for tests: on free ports, in temporary folders, gone with the test.
+//!
+//! - [`nats`]: one NATS node, or a cluster of them
+//! - [`postgres`]: one PostgreSQL server
+//! - [`folder`]: a temporary folder
+//! - `child`, `tools`: a process that dies with us, and its program
+//!
+//! Invariant: nothing that a test starts outlives the test process, however that ends.
+
+mod child;
+pub mod folder;
+pub mod nats;
+pub mod postgres;
+mod tools;
+
+use std::time::{Duration, Instant};
+
+pub use folder::Folder;
+pub use nats::{NatsCluster, NatsServer};
+pub use postgres::Postgres;
+
+/// How long a server may take until it is ready; two cores may be busy with other tests.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until the condition holds; tells whether it did before the deadline.
+async fn eventually(mut holds: impl AsyncFnMut() -> bool) -> bool {
+    let deadline = Instant::now() + READY_WITHIN;
+    while !holds().await {
+        if Instant::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    true
+}

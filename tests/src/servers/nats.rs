@@ -1,0 +1,261 @@
+//! NATS servers with JetStream: every write synced, as in production.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::child::Server;
+use super::folder::Folder;
+use super::{eventually, tools};
+
+const LOG: &str = "nats.log";
+/// How often a start on ports that someone else took meanwhile is repeated.
+const TRIES: usize = 20;
+
+/// One NATS node.
+#[derive(Debug)]
+pub struct NatsServer {
+    // Dropped in this order: first the process, then its folder.
+    server: Option<Server>,
+    folder: Folder,
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    name: String,
+    /// `None` until the server has chosen.
+    client: Option<u16>,
+    monitor: Option<u16>,
+    cluster: Option<Member>,
+    sync: &'static str,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    port: u16,
+    routes: Vec<u16>,
+}
+
+impl NatsServer {
+    /// Starts one; every write is synced before it is acknowledged.
+    pub async fn start() -> Self {
+        Self::start_with("always").await
+    }
+
+    /// Starts one that syncs every two minutes, as NATS does unless told otherwise.
+    pub async fn start_lazy() -> Self {
+        Self::start_with("2m").await
+    }
+
+    async fn start_with(sync: &'static str) -> Self {
+        let name = "single".to_owned();
+        let settings = Settings { name, client: None, monitor: None, cluster: None, sync };
+        let mut node = Self { server: None, folder: Folder::new("nats"), settings };
+        node.restart().await;
+        node
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.settings.client.unwrap_or_default())
+    }
+
+    /// Its monitoring endpoint.
+    #[must_use]
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.settings.monitor.unwrap_or_default())
+    }
+
+    /// SIGKILL: what was acknowledged must be there after [`Self::restart`].
+    pub fn kill_hard(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill_hard();
+        }
+    }
+
+    /// Starts it again on the same folder and ports, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not become ready.
+    pub async fn restart(&mut self) {
+        self.kill_hard();
+        for _ in 0..TRIES {
+            self.spawn();
+            if self.is_ready().await {
+                return;
+            }
+            // Its port may have been taken while it was down; that passes.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("nats-server does not start:\n{}", self.folder.log_tail(LOG));
+    }
+
+    fn spawn(&mut self) {
+        let config = self.folder.path().join("nats.conf");
+        fs::write(&config, self.config()).expect("the settings can be written");
+        self.server = Some(Server::start("KILL", &[], |command| {
+            command.arg(tools::nats_server()).arg("-c").arg(&config);
+        }));
+    }
+
+    fn config(&self) -> String {
+        let Settings { name, client, monitor, cluster, sync } = &self.settings;
+        let port = |port: &Option<u16>| port.map_or(-1, i32::from);
+        let (client, monitor) = (port(client), port(monitor));
+        let folder = self.folder.path().display();
+        let cluster = cluster.as_ref().map_or_else(String::new, |Member { port, routes }| {
+            let routes: Vec<_> = routes.iter().map(|r| format!("nats://127.0.0.1:{r}")).collect();
+            format!("cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {routes:?} }}\n")
+        });
+        format!(
+            "server_name: {name}\n\
+             listen: \"127.0.0.1:{client}\"\n\
+             http: \"127.0.0.1:{monitor}\"\n\
+             ports_file_dir: \"{folder}\"\n\
+             log_file: \"{folder}/{LOG}\"\n\
+             jetstream {{ store_dir: \"{folder}/js\", sync_interval: {sync} }}\n\
+             {cluster}"
+        )
+    }
+
+    /// Waits until it answers; `false` when it has ended instead.
+    async fn is_ready(&mut self) -> bool {
+        let mut ended = false;
+        let in_time = eventually(async || {
+            ended = self.server.as_mut().is_none_or(Server::has_ended);
+            ended || (self.learn_ports() && self.monitor("healthz").await["status"] == "ok")
+        })
+        .await;
+        assert!(in_time, "nats-server is never ready:\n{}", self.folder.log_tail(LOG));
+        !ended
+    }
+
+    /// Reads the ports from the file that *this* process wrote, so that a stranger on one of
+    /// them is never taken for it.
+    fn learn_ports(&mut self) -> bool {
+        let Some(server) = &self.server else { return false };
+        let name = tools::nats_server();
+        let name = name.file_name().unwrap_or_default().to_string_lossy();
+        let file = self.folder.path().join(format!("{name}_{}.ports", server.id()));
+        let ports = fs::read(file).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let Some(ports): Option<Value> = ports else { return false };
+        let port = |kind: &str| ports[kind][0].as_str()?.rsplit(':').next()?.parse().ok();
+        self.settings.client = port("nats");
+        self.settings.monitor = port("monitoring");
+        self.settings.client.is_some() && self.settings.monitor.is_some()
+    }
+
+    /// What its monitoring endpoint says; null where it does not answer.
+    async fn monitor(&self, path: &str) -> Value {
+        let Some(port) = self.settings.monitor else { return Value::Null };
+        let answer = async {
+            let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+            let request = format!("GET /{path} HTTP/1.0\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.ok()?;
+            let mut answer = Vec::new();
+            socket.read_to_end(&mut answer).await.ok()?;
+            let body = answer.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+            serde_json::from_slice(&answer[body..]).ok()
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(5), answer).await;
+        answer.ok().flatten().unwrap_or_default()
+    }
+}
+
+/// Several NATS nodes that share one JetStream.
+#[derive(Debug)]
+pub struct NatsCluster {
+    nodes: Vec<NatsServer>,
+}
+
+impl NatsCluster {
+    /// Starts this many nodes and waits until they have agreed on a leader.
+    ///
+    /// # Panics
+    ///
+    /// Where they do not.
+    pub async fn start(size: usize) -> Self {
+        // Members must know each other's ports before they start; should a port be taken
+        // between choosing and starting, that node is started again until it is free.
+        let holders: Vec<_> = (0..size)
+            .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
+            .collect();
+        let routes: Vec<_> = holders
+            .iter()
+            .map(|holder| holder.local_addr().expect("a bound port").port())
+            .collect();
+        drop(holders);
+        let mut nodes: Vec<_> = routes
+            .iter()
+            .enumerate()
+            .map(|(n, port)| NatsServer {
+                server: None,
+                folder: Folder::new("nats-cluster"),
+                settings: Settings {
+                    name: format!("node-{n}"),
+                    client: None,
+                    monitor: None,
+                    cluster: Some(Member { port: *port, routes: routes.clone() }),
+                    sync: "always",
+                },
+            })
+            .collect();
+        for node in &mut nodes {
+            node.spawn();
+        }
+        for node in &mut nodes {
+            if !node.is_ready().await {
+                node.restart().await;
+            }
+        }
+        let cluster = Self { nodes };
+        cluster.agreed().await;
+        cluster
+    }
+
+    /// Where clients connect: every node, separated by commas.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let urls: Vec<_> = self.nodes.iter().map(NatsServer::url).collect();
+        urls.join(",")
+    }
+
+    /// The monitoring endpoint of every node, separated by commas.
+    #[must_use]
+    pub fn monitor_url(&self) -> String {
+        let urls: Vec<_> = self.nodes.iter().map(NatsServer::monitor_url).collect();
+        urls.join(",")
+    }
+
+    /// The nodes, to kill and to restart.
+    pub fn nodes(&mut self) -> &mut [NatsServer] {
+        &mut self.nodes
+    }
+
+    /// Waits until all nodes that run are healthy members under one leader.
+    ///
+    /// # Panics
+    ///
+    /// Where that takes too long.
+    pub async fn agreed(&self) {
+        let agreed = eventually(async || {
+            for node in self.nodes.iter().filter(|node| node.server.is_some()) {
+                let meta = node.monitor("jsz").await["meta_cluster"].clone();
+                let leader = meta["leader"].as_str().is_some_and(|leader| !leader.is_empty());
+                let whole = meta["cluster_size"].as_u64() == Some(self.nodes.len() as u64);
+                if !leader || !whole || node.monitor("healthz").await["status"] != "ok" {
+                    return false;
+                }
+            }
+            true
+        });
+        assert!(agreed.await, "the NATS cluster finds no leader");
+    }
+}

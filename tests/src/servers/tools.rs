@@ -1,0 +1,40 @@
+//! Where the servers' programs are.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The NATS server: `NATS_SERVER`, PATH, or what `ops/test` installed.
+pub(super) fn nats_server() -> PathBuf {
+    let named = env::var_os("NATS_SERVER").map(PathBuf::from);
+    let installed = || {
+        let tools = env::var_os("RAPPORT_TOOLS").map(PathBuf::from).or_else(|| {
+            env::var_os("HOME").map(|home| Path::new(&home).join(".cache/rapport-tools"))
+        })?;
+        Some(tools.join("bin/nats-server")).filter(|path| path.is_file())
+    };
+    named
+        .or_else(|| on_path("nats-server"))
+        .or_else(installed)
+        .expect("no nats-server found: run ops/test once, it installs nats-server")
+}
+
+/// One of PostgreSQL's programs: PATH, or the newest that Debian installed.
+pub(super) fn postgres(program: &str) -> PathBuf {
+    let debian = || {
+        let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql").ok()?.flatten().collect();
+        versions.sort_by_key(|version| {
+            version.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        });
+        let newest_first = versions.iter().rev();
+        newest_first.map(|v| v.path().join("bin").join(program)).find(|path| path.is_file())
+    };
+    on_path(program).or_else(debian).unwrap_or_else(|| {
+        panic!("no PostgreSQL ({program}) found: run ops/test once, it installs postgresql")
+    })
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
