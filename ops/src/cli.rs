@@ -1,0 +1,163 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::key::Role;
+
+use crate::settings::Settings;
+
+/// An event-sourced CRM backend.
+#[derive(Parser)]
+#[command(name = "rapport", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the whole system on this machine: no server to install, no key, loopback only
+    Demo(Settings),
+    /// Start this process's roles; callers need an API key
+    Serve(Serve),
+    /// Read, move and check the event log
+    #[command(subcommand)]
+    Events(Events),
+    /// See and rebuild the read models
+    #[command(subcommand)]
+    Projections(Projections),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Check settings, log and read models, and say what is wrong
+    Doctor(Plain),
+    /// Print the OpenAPI description of the HTTP API
+    Openapi,
+}
+
+/// Start this process's roles.
+#[derive(Args)]
+pub struct Serve {
+    /// What this process does; several with commas
+    #[arg(long = "role", value_enum, value_delimiter = ',', default_values_t = [RoleOf::Api, RoleOf::Commands, RoleOf::Projections])]
+    pub roles: Vec<RoleOf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleOf {
+    /// Answers HTTP.
+    Api,
+    /// Decides and appends; runs the policies.
+    Commands,
+    /// Keeps the read models.
+    Projections,
+    /// Analyses leads by the automation's rules.
+    GatewayAi,
+}
+
+/// Settings, and how to print.
+#[derive(Args)]
+pub struct Plain {
+    /// Print JSON, for scripts
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+#[derive(Subcommand)]
+pub enum Events {
+    /// Print events as they come
+    Tail {
+        /// Begin behind this position, as 0:1234; otherwise at the end
+        #[arg(long)]
+        after: Option<journal::position::Position>,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Print everything that happened to one aggregate
+    Show {
+        /// Its category: lead, sale, contact, …
+        category: String,
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Write the whole log to a file, one commit a line
+    Export {
+        /// The file; - for standard output
+        file: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Append the commits of an exported file to an empty log, ids and order kept
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Check every commit: readable, in order, chained to the one before
+    Verify(Plain),
+}
+
+#[derive(Subcommand)]
+pub enum Projections {
+    /// Print every read model, how far it is and what is parked
+    List(Plain),
+    /// Build a read model anew beside the old one, then switch
+    Rebuild {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        plain: Plain,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Make a key; it is printed once
+    Create {
+        /// What people call it
+        name: String,
+        /// What it may do: analyst, operator, admin, owner
+        #[arg(long, value_parser = parse_role)]
+        role: Role,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Print every key, without its secret
+    List(Plain),
+    /// Let a key open nothing any more
+    Revoke {
+        /// Its number
+        id: u64,
+        #[command(flatten)]
+        plain: Plain,
+    },
+}
+
+fn parse_role(text: &str) -> Result<Role, String> {
+    let names = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+    Role::parse(text).ok_or_else(|| format!("the roles are {}", names()))
+}
+
+impl Cli {
+    /// Does what was typed.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Demo(settings) => crate::demo::run(settings).await,
+            Command::Serve(serve) => crate::server::serve(serve).await,
+            Command::Events(events) => crate::events::run(events).await,
+            Command::Projections(projections) => crate::projections_cmd::run(projections).await,
+            Command::Keys(keys) => crate::keys::run(keys).await,
+            Command::Doctor(plain) => crate::doctor::run(plain).await,
+            Command::Openapi => crate::openapi::print(),
+        }
+    }
+}
