@@ -88,24 +88,43 @@ impl Value {
 
 fn values(card: &Card) -> Vec<Value> {
     let phones = card.phones.iter().cloned().map(Value::Phone);
-    phones.chain(card.emails.iter().cloned().map(Value::Email)).collect()
+    phones
+        .chain(card.emails.iter().cloned().map(Value::Email))
+        .collect()
 }
 
 impl Contacts {
     /// Contacts whose phones and emails are known to the reservations by HMAC with this secret.
     #[must_use]
     pub fn new(desk: Desk, numbers: Allocator, secret: &[u8]) -> Self {
-        Self { desk, numbers, secret: secret.into() }
+        Self {
+            desk,
+            numbers,
+            secret: secret.into(),
+        }
     }
 
     /// Creates a contact.
-    pub async fn create(&self, card: Card, origin: &Origin) -> Result<(ContactId, Arc<Loaded<Contact>>), ContactsError> {
-        let number = self.numbers.next(NumberKind::Contact, origin).await.map_err(without_refusal)?;
+    pub async fn create(
+        &self,
+        card: Card,
+        origin: &Origin,
+    ) -> Result<(ContactId, Arc<Loaded<Contact>>), ContactsError> {
+        let number = self
+            .numbers
+            .next(NumberKind::Contact, origin)
+            .await
+            .map_err(without_refusal)?;
         let id = ContactId(number);
         let wanted = values(&card);
         self.reserve(id, &wanted, origin).await?;
-        let outcome = self.desk.open::<Contact>(id, ContactCommand::Create(card), origin).await;
-        self.settle(id, &wanted, outcome, origin).await.map(|contact| (id, contact))
+        let outcome = self
+            .desk
+            .open::<Contact>(id, ContactCommand::Create(card), origin)
+            .await;
+        self.settle(id, &wanted, outcome, origin)
+            .await
+            .map(|contact| (id, contact))
     }
 
     /// Changes a contact.
@@ -121,7 +140,10 @@ impl Contacts {
             ContactCommand::Change { phones, emails, .. } => {
                 let phones = phones.iter().flatten().cloned().map(Value::Phone);
                 let emails = emails.iter().flatten().cloned().map(Value::Email);
-                phones.chain(emails).filter(|value| !had.contains(value)).collect()
+                phones
+                    .chain(emails)
+                    .filter(|value| !had.contains(value))
+                    .collect()
             }
             ContactCommand::Create(_) | ContactCommand::Remove => Vec::new(),
         };
@@ -131,13 +153,20 @@ impl Contacts {
         let outcome = self.desk.send::<Contact>(id, command, origin).await;
         let after = self.settle(id, &wanted, outcome, origin).await?;
         let has = after.state.present().map(values).unwrap_or_default();
-        let gone: Vec<Value> = had.into_iter().filter(|value| !has.contains(value)).collect();
+        let gone: Vec<Value> = had
+            .into_iter()
+            .filter(|value| !has.contains(value))
+            .collect();
         self.release(id, &gone, origin).await;
         Ok(after)
     }
 
     /// Refuses to refer to a contact that is not there.
-    pub async fn expect_present(&self, id: Option<ContactId>, origin: &Origin) -> Result<(), ContactsError> {
+    pub async fn expect_present(
+        &self,
+        id: Option<ContactId>,
+        origin: &Origin,
+    ) -> Result<(), ContactsError> {
         let Some(id) = id else { return Ok(()) };
         match self.card(id, origin).await?.state.present() {
             Some(_) => Ok(()),
@@ -159,12 +188,23 @@ impl Contacts {
         Ok(outcome?)
     }
 
-    async fn card(&self, id: ContactId, origin: &Origin) -> Result<Arc<Loaded<Contact>>, ContactsError> {
+    async fn card(
+        &self,
+        id: ContactId,
+        origin: &Origin,
+    ) -> Result<Arc<Loaded<Contact>>, ContactsError> {
         let loaded = self.desk.load::<Contact>(&origin.workspace, id).await;
-        loaded.map_err(|error| ContactsError::Failed(AggregateError::DatabaseConnectionError(error.into())))
+        loaded.map_err(|error| {
+            ContactsError::Failed(AggregateError::DatabaseConnectionError(error.into()))
+        })
     }
 
-    async fn reserve(&self, owner: ContactId, wanted: &[Value], origin: &Origin) -> Result<(), ContactsError> {
+    async fn reserve(
+        &self,
+        owner: ContactId,
+        wanted: &[Value],
+        origin: &Origin,
+    ) -> Result<(), ContactsError> {
         for (index, value) in wanted.iter().enumerate() {
             if let Err(error) = self.reserve_one(owner, value, origin).await {
                 self.release(owner, &wanted[..index], origin).await;
@@ -174,34 +214,64 @@ impl Contacts {
         Ok(())
     }
 
-    async fn reserve_one(&self, owner: ContactId, value: &Value, origin: &Origin) -> Result<(), ContactsError> {
+    async fn reserve_one(
+        &self,
+        owner: ContactId,
+        value: &Value,
+        origin: &Origin,
+    ) -> Result<(), ContactsError> {
         let (shard, hash) = self.place(value, origin);
         let at = self.desk.clock().now();
-        let reserve = UniqueCommand::Reserve { value: hash.clone(), owner, at };
+        let reserve = UniqueCommand::Reserve {
+            value: hash.clone(),
+            owner,
+            at,
+        };
         match self.send(shard, reserve, origin).await {
             Ok(()) => Ok(()),
-            Err(AggregateError::UserError(UniqueError::Held { owner: from, at: since })) => {
+            Err(AggregateError::UserError(UniqueError::Held {
+                owner: from,
+                at: since,
+            })) => {
                 self.check_holder(from, since, value, origin).await?;
-                let take = UniqueCommand::Take { value: hash, from, owner, at };
-                self.send(shard, take, origin).await.map_err(|error| match error {
-                    AggregateError::UserError(_) => ContactsError::Busy { kind: value.kind() },
-                    error => without_refusal(error),
-                })
+                let take = UniqueCommand::Take {
+                    value: hash,
+                    from,
+                    owner,
+                    at,
+                };
+                self.send(shard, take, origin)
+                    .await
+                    .map_err(|error| match error {
+                        AggregateError::UserError(_) => ContactsError::Busy { kind: value.kind() },
+                        error => without_refusal(error),
+                    })
             }
             Err(error) => Err(without_refusal(error)),
         }
     }
 
     /// Fine only where the holder has long had the time to use the value and has not.
-    async fn check_holder(&self, holder: ContactId, since: Timestamp, value: &Value, origin: &Origin) -> Result<(), ContactsError> {
+    async fn check_holder(
+        &self,
+        holder: ContactId,
+        since: Timestamp,
+        value: &Value,
+        origin: &Origin,
+    ) -> Result<(), ContactsError> {
         let kind = value.kind();
         let holder_card = self.card(holder, origin).await?;
         let has = holder_card.state.present().is_some_and(|card| {
-            values(card).iter().any(|held| held.folded() == value.folded())
+            values(card)
+                .iter()
+                .any(|held| held.folded() == value.folded())
         });
         let age = self.desk.clock().now().duration_since(since);
         match (has, age) {
-            (true, _) => Err(ContactsError::Taken { kind, owner: holder }),
+            (true, _) => Err(ContactsError::Taken {
+                kind,
+                owner: holder,
+            }),
             (false, age) if age < ABANDONED_AFTER => Err(ContactsError::Busy { kind }),
             (false, _) => Ok(()),
         }
@@ -219,9 +289,22 @@ impl Contacts {
 
     /// Reservations are idempotent by their owner: they take no ids from the request, whose
     /// retry may have to reserve again what the first try released.
-    async fn send(&self, shard: ShardId, command: UniqueCommand, origin: &Origin) -> Result<(), AggregateError<UniqueError>> {
-        let origin = Origin { seed: None, retried: false, claim: None, ..origin.clone() };
-        self.desk.send::<Reservations>(shard, command, &origin).await.map(drop)
+    async fn send(
+        &self,
+        shard: ShardId,
+        command: UniqueCommand,
+        origin: &Origin,
+    ) -> Result<(), AggregateError<UniqueError>> {
+        let origin = Origin {
+            seed: None,
+            retried: false,
+            claim: None,
+            ..origin.clone()
+        };
+        self.desk
+            .send::<Reservations>(shard, command, &origin)
+            .await
+            .map(drop)
     }
 
     /// The shard and the keyed hash of a value; the workspace is part of what is hashed.
@@ -233,17 +316,30 @@ impl Contacts {
         mac.update(value.folded().as_bytes());
         let hash = mac.finalize().into_bytes();
         let shard = u16::from_le_bytes([hash[0], hash[1]]) % SHARDS;
-        let hex = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        (ShardId { kind: value.kind(), shard }, hex)
+        let hex = hash[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        (
+            ShardId {
+                kind: value.kind(),
+                shard,
+            },
+            hex,
+        )
     }
 }
 
 /// A failure of a step that cannot be refused for the caller's fault.
 fn without_refusal<E: std::error::Error>(error: AggregateError<E>) -> ContactsError {
     ContactsError::Failed(match error {
-        AggregateError::UserError(refusal) => AggregateError::UnexpectedError(refusal.to_string().into()),
+        AggregateError::UserError(refusal) => {
+            AggregateError::UnexpectedError(refusal.to_string().into())
+        }
         AggregateError::AggregateConflict => AggregateError::AggregateConflict,
-        AggregateError::DatabaseConnectionError(error) => AggregateError::DatabaseConnectionError(error),
+        AggregateError::DatabaseConnectionError(error) => {
+            AggregateError::DatabaseConnectionError(error)
+        }
         AggregateError::DeserializationError(error) => AggregateError::DeserializationError(error),
         AggregateError::UnexpectedError(error) => AggregateError::UnexpectedError(error),
     })

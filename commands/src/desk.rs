@@ -67,7 +67,12 @@ impl Desk {
     }
 
     /// Carries out a command, and answers the state it leaves.
-    pub async fn send<A: Handled>(&self, id: A::Id, command: A::Command, origin: &Origin) -> Outcome<A> {
+    pub async fn send<A: Handled>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        origin: &Origin,
+    ) -> Outcome<A> {
         match self {
             Self::Local(local) => local.send(id, command, origin, false).await,
             Self::Remote(remote) => remote.send(id, command, origin, false).await,
@@ -76,7 +81,12 @@ impl Desk {
 
     /// Carries out the first command of an aggregate whose id was just allocated: its stream
     /// is known to be empty, so it need not be read.
-    pub async fn open<A: Handled>(&self, id: A::Id, command: A::Command, origin: &Origin) -> Outcome<A> {
+    pub async fn open<A: Handled>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        origin: &Origin,
+    ) -> Outcome<A> {
         match self {
             Self::Local(local) => local.send(id, command, origin, true).await,
             Self::Remote(remote) => remote.send(id, command, origin, true).await,
@@ -84,7 +94,11 @@ impl Desk {
     }
 
     /// The aggregate as the log has it now.
-    pub async fn load<A: Handled>(&self, workspace: &Token, id: A::Id) -> Result<Arc<Loaded<A>>, JournalError> {
+    pub async fn load<A: Handled>(
+        &self,
+        workspace: &Token,
+        id: A::Id,
+    ) -> Result<Arc<Loaded<A>>, JournalError> {
         let (store, stream) = self.stream::<A>(workspace, id)?;
         store.reload(&stream).await
     }
@@ -122,13 +136,22 @@ impl Desk {
         }
     }
 
-    fn stream<A: Handled>(&self, workspace: &Token, id: A::Id) -> Result<(&Store<A>, StreamId), JournalError> {
+    fn stream<A: Handled>(
+        &self,
+        workspace: &Token,
+        id: A::Id,
+    ) -> Result<(&Store<A>, StreamId), JournalError> {
         let store = A::store(self.stores());
         Ok((store, stream_of(store, workspace, id)?))
     }
 }
 
-fn stream_of<A: Handled>(store: &Store<A>, workspace: &Token, id: A::Id) -> Result<StreamId, JournalError> {
-    let id = Token::try_new(&id.to_string()).map_err(|bad| JournalError::Malformed(bad.to_string()))?;
+fn stream_of<A: Handled>(
+    store: &Store<A>,
+    workspace: &Token,
+    id: A::Id,
+) -> Result<StreamId, JournalError> {
+    let id =
+        Token::try_new(&id.to_string()).map_err(|bad| JournalError::Malformed(bad.to_string()))?;
     Ok(store.stream(workspace.clone(), id))
 }

@@ -67,7 +67,10 @@ pub fn digest(parts: &[&[u8]]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Claims a key for a request; `scope` tells callers and routes apart.
@@ -79,8 +82,16 @@ pub async fn claim(
     fingerprint: String,
 ) -> Result<Claiming, JournalError> {
     let key = Token::try_new(&digest(scope)).map_err(JournalError::unavailable)?;
-    let key = ClaimKey { workspace: workspace.clone(), key };
-    let record = Record { seed: fresh_id(), fingerprint, numbers: BTreeMap::new(), answer: None };
+    let key = ClaimKey {
+        workspace: workspace.clone(),
+        key,
+    };
+    let record = Record {
+        seed: fresh_id(),
+        fingerprint,
+        numbers: BTreeMap::new(),
+        answer: None,
+    };
     let claimed = |revision, record: Record, retried| {
         Claiming::Go(Arc::new(Claimed {
             journal: journal.clone(),
@@ -91,7 +102,10 @@ pub async fn claim(
             held: Mutex::new((revision, record)),
         }))
     };
-    match journal.put_claim(&key, 0, encode(&record)?, clock.now()).await {
+    match journal
+        .put_claim(&key, 0, encode(&record)?, clock.now())
+        .await
+    {
         Ok(revision) => return Ok(claimed(revision, record, false)),
         Err(JournalError::Conflict) => {}
         Err(error) => return Err(error),
@@ -100,7 +114,10 @@ pub async fn claim(
     let held: Record = serde_json::from_slice(&kept.body).map_err(JournalError::unavailable)?;
     Ok(match held {
         held if held.fingerprint != record.fingerprint => Claiming::Reused,
-        Record { answer: Some(answer), .. } => Claiming::Answered(answer),
+        Record {
+            answer: Some(answer),
+            ..
+        } => Claiming::Answered(answer),
         held => claimed(kept.revision, held, true),
     })
 }
@@ -132,7 +149,9 @@ impl Claimed {
             return Ok(*number);
         }
         let number = take.await?;
-        let kept = self.keep(|record| *record.numbers.entry(kind).or_insert(number)).await;
+        let kept = self
+            .keep(|record| *record.numbers.entry(kind).or_insert(number))
+            .await;
         // Not kept: the number is used all the same, a retry would take another.
         Ok(kept.unwrap_or_else(|error| {
             tracing::warn!(%error, "a claim's number was not kept");
@@ -142,7 +161,8 @@ impl Claimed {
 
     /// Keeps the answer, to be given again.
     pub async fn answered(&self, answer: KeptAnswer) -> Result<(), JournalError> {
-        self.keep(|record| record.answer = Some(answer.clone())).await
+        self.keep(|record| record.answer = Some(answer.clone()))
+            .await
     }
 
     /// Changes the record, on top of what another try may have put there meanwhile.
@@ -151,15 +171,22 @@ impl Claimed {
         loop {
             let mut record = held.1.clone();
             let outcome = change(&mut record);
-            let put = self.journal.put_claim(&self.key, held.0, encode(&record)?, self.clock.now());
+            let put = self
+                .journal
+                .put_claim(&self.key, held.0, encode(&record)?, self.clock.now());
             match put.await {
                 Ok(revision) => {
                     *held = (revision, record);
                     return Ok(outcome);
                 }
                 Err(JournalError::Conflict) => {
-                    let kept = self.journal.claim(&self.key).await?.ok_or(JournalError::Conflict)?;
-                    let record = serde_json::from_slice(&kept.body).map_err(JournalError::unavailable)?;
+                    let kept = self
+                        .journal
+                        .claim(&self.key)
+                        .await?
+                        .ok_or(JournalError::Conflict)?;
+                    let record =
+                        serde_json::from_slice(&kept.body).map_err(JournalError::unavailable)?;
                     *held = (kept.revision, record);
                 }
                 Err(error) => return Err(error),

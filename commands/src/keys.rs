@@ -68,32 +68,55 @@ impl Keys {
     /// Keys over this desk.
     #[must_use]
     pub fn new(desk: Desk, numbers: Allocator) -> Self {
-        Self { desk, numbers, known: Arc::new(Cache::new(10_000)) }
+        Self {
+            desk,
+            numbers,
+            known: Arc::new(Cache::new(10_000)),
+        }
     }
 
     /// Makes a key.
-    pub async fn create(&self, name: &str, role: Role, origin: &Origin) -> Result<NewKey, AggregateError<KeyError>> {
+    pub async fn create(
+        &self,
+        name: &str,
+        role: Role,
+        origin: &Origin,
+    ) -> Result<NewKey, AggregateError<KeyError>> {
         let number = self.numbers.next(NumberKind::Key, origin).await;
-        let id = KeyId(number.map_err(|error| AggregateError::UnexpectedError(error.to_string().into()))?);
+        let id = KeyId(
+            number.map_err(|error| AggregateError::UnexpectedError(error.to_string().into()))?,
+        );
         let mut random = [0_u8; 32];
-        getrandom::fill(&mut random).map_err(|error| AggregateError::UnexpectedError(error.into()))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| AggregateError::UnexpectedError(error.into()))?;
         let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let secret = format!("{PREFIX}_{}_{id}_{random}", origin.workspace);
-        let command = KeyCommand::Issue { name: name.to_owned(), role, hash: digest(&[secret.as_bytes()]) };
+        let command = KeyCommand::Issue {
+            name: name.to_owned(),
+            role,
+            hash: digest(&[secret.as_bytes()]),
+        };
         self.desk.open::<ApiKey>(id, command, origin).await?;
         Ok(NewKey { id, secret })
     }
 
     /// Lets a key open nothing any more, everywhere within seconds.
     pub async fn revoke(&self, id: KeyId, origin: &Origin) -> Result<(), AggregateError<KeyError>> {
-        self.desk.send::<ApiKey>(id, KeyCommand::Revoke, origin).await?;
+        self.desk
+            .send::<ApiKey>(id, KeyCommand::Revoke, origin)
+            .await?;
         self.known.clear();
         Ok(())
     }
 
     /// Every key of a workspace, without its secret.
     pub async fn list(&self, workspace: &Token) -> Result<Vec<ListedKey>, JournalError> {
-        let used = self.desk.load::<domain::number::Numbers>(workspace, NumberKind::Key).await?.state.used;
+        let used = self
+            .desk
+            .load::<domain::number::Numbers>(workspace, NumberKind::Key)
+            .await?
+            .state
+            .used;
         let mut keys = Vec::new();
         for id in (1..=used).map(KeyId) {
             let key = &self.desk.load::<ApiKey>(workspace, id).await?.state;
@@ -121,12 +144,20 @@ impl Keys {
     }
 
     async fn look_up(&self, presented: &str, hash: &str) -> Result<Option<Holder>, JournalError> {
-        let Some((workspace, id)) = parts(presented) else { return Ok(None) };
+        let Some((workspace, id)) = parts(presented) else {
+            return Ok(None);
+        };
         let key = self.desk.load::<ApiKey>(&workspace, id).await?;
-        let issued = key.state.issued.as_ref().filter(|issued| {
-            !key.state.revoked && equal_in_constant_time(&issued.hash, hash)
-        });
-        Ok(issued.map(|issued| Holder { workspace, id, role: issued.role }))
+        let issued = key
+            .state
+            .issued
+            .as_ref()
+            .filter(|issued| !key.state.revoked && equal_in_constant_time(&issued.hash, hash));
+        Ok(issued.map(|issued| Holder {
+            workspace,
+            id,
+            role: issued.role,
+        }))
     }
 }
 
@@ -140,7 +171,10 @@ fn parts(presented: &str) -> Option<(Token, KeyId)> {
 
 /// Both are hashes of equal length, so only their bytes could tell something.
 fn equal_in_constant_time(one: &str, two: &str) -> bool {
-    let differ = one.bytes().zip(two.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
+    let differ = one
+        .bytes()
+        .zip(two.bytes())
+        .fold(0, |differ, (a, b)| differ | (a ^ b));
     one.len() == two.len() && differ == 0
 }
 
@@ -171,7 +205,10 @@ mod tests {
         let keys = keys();
         let key = keys.create("ci", Role::Analyst, &origin()).await.unwrap();
         let holder = keys.holder(&key.secret).await.unwrap().unwrap();
-        assert_eq!((holder.workspace.as_str(), holder.role), ("my_shop", Role::Analyst));
+        assert_eq!(
+            (holder.workspace.as_str(), holder.role),
+            ("my_shop", Role::Analyst)
+        );
         keys.revoke(key.id, &origin()).await.unwrap();
         assert_eq!(keys.holder(&key.secret).await.unwrap(), None);
         assert!(keys.list(&origin().workspace).await.unwrap()[0].revoked);
@@ -183,7 +220,15 @@ mod tests {
         let key = keys.create("ci", Role::Analyst, &origin()).await.unwrap();
         let other_workspace = key.secret.replace("my_shop", "other");
         let other_secret = format!("{}0", &key.secret[..key.secret.len() - 1]);
-        for forged in ["", "rk", "rk_a", "rk_my_shop_x_y", &other_workspace, &format!("{}00", key.secret), &format!("{other_secret}1")] {
+        for forged in [
+            "",
+            "rk",
+            "rk_a",
+            "rk_my_shop_x_y",
+            &other_workspace,
+            &format!("{}00", key.secret),
+            &format!("{other_secret}1"),
+        ] {
             assert_eq!(keys.holder(forged).await.unwrap(), None, "{forged}");
         }
     }

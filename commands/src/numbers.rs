@@ -39,18 +39,29 @@ impl Allocator {
     /// An allocator with no blocks yet.
     #[must_use]
     pub fn new(desk: Desk) -> Self {
-        Self { desk, blocks: Arc::default() }
+        Self {
+            desk,
+            blocks: Arc::default(),
+        }
     }
 
     /// A number nobody else gets; the same one again where the request's claim has fixed it.
-    pub async fn next(&self, kind: NumberKind, origin: &Origin) -> Result<u64, AggregateError<NumbersError>> {
+    pub async fn next(
+        &self,
+        kind: NumberKind,
+        origin: &Origin,
+    ) -> Result<u64, AggregateError<NumbersError>> {
         match &origin.claim {
             Some(claim) => claim.number(kind, self.take(kind, origin)).await,
             None => self.take(kind, origin).await,
         }
     }
 
-    async fn take(&self, kind: NumberKind, origin: &Origin) -> Result<u64, AggregateError<NumbersError>> {
+    async fn take(
+        &self,
+        kind: NumberKind,
+        origin: &Origin,
+    ) -> Result<u64, AggregateError<NumbersError>> {
         let block = self.block(&origin.workspace, kind);
         let mut block = block.lock().await;
         if block.left == 0 {
@@ -66,17 +77,34 @@ impl Allocator {
         Arc::clone(blocks.entry((workspace.clone(), kind)).or_default())
     }
 
-    async fn refill(&self, block: &mut Block, kind: NumberKind, workspace: &Token) -> Result<(), AggregateError<NumbersError>> {
+    async fn refill(
+        &self,
+        block: &mut Block,
+        kind: NumberKind,
+        workspace: &Token,
+    ) -> Result<(), AggregateError<NumbersError>> {
         let now = self.desk.clock().now();
-        let soon = block.taken_at.is_some_and(|taken| {
-            now.duration_since(taken).unsigned_abs() < TOO_SOON
-        });
-        let count = if soon { (block.size * 2).min(MAX_BLOCK) } else { 1 };
+        let soon = block
+            .taken_at
+            .is_some_and(|taken| now.duration_since(taken).unsigned_abs() < TOO_SOON);
+        let count = if soon {
+            (block.size * 2).min(MAX_BLOCK)
+        } else {
+            1
+        };
         // An origin of its own: a lost answer leaves a gap, never the same block twice.
         let origin = Origin::new(workspace.clone(), "numbers");
-        let numbers = self.desk.send::<Numbers>(kind, TakeNumbers { count }, &origin).await?;
+        let numbers = self
+            .desk
+            .send::<Numbers>(kind, TakeNumbers { count }, &origin)
+            .await?;
         let next = numbers.state.used + 1 - u64::from(count);
-        *block = Block { next, left: count, size: count, taken_at: Some(now) };
+        *block = Block {
+            next,
+            left: count,
+            size: count,
+            taken_at: Some(now),
+        };
         Ok(())
     }
 }
@@ -120,11 +148,17 @@ mod tests {
         let origin = origin("main");
         let mut seen = HashSet::new();
         for _ in 0..500 {
-            let pair = tokio::join!(one.next(NumberKind::Lead, &origin), two.next(NumberKind::Lead, &origin));
+            let pair = tokio::join!(
+                one.next(NumberKind::Lead, &origin),
+                two.next(NumberKind::Lead, &origin)
+            );
             assert!(seen.insert(pair.0.unwrap()));
             assert!(seen.insert(pair.1.unwrap()));
         }
         let appended = journal.heads().await.unwrap()[0].sequence;
-        assert!(appended < 100, "{appended} blocks for 1000 numbers: blocks do not grow");
+        assert!(
+            appended < 100,
+            "{appended} blocks for 1000 numbers: blocks do not grow"
+        );
     }
 }

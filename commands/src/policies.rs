@@ -53,7 +53,12 @@ pub async fn run<P: Policy>(policy: P, journal: Journal, clock: Clock) {
 }
 
 /// Follows one partition for as long as this process holds the cursor.
-async fn follow<P: Policy>(policy: &P, journal: &Journal, clock: &Clock, partition: u16) -> Result<(), JournalError> {
+async fn follow<P: Policy>(
+    policy: &P,
+    journal: &Journal,
+    clock: &Clock,
+    partition: u16,
+) -> Result<(), JournalError> {
     let Some(mut cursor) = Cursor::take(journal, clock, policy.name(), partition).await? else {
         return Ok(());
     };

@@ -64,8 +64,19 @@ impl Transfers {
         let sale = SaleId(self.number_if_ready(lead, amount, gate, origin).await?);
         let command = LeadCommand::Transfer { sale, amount, gate };
         let after = self.desk.send::<Lead>(lead, command, origin).await?;
+        // Another try of the same request has fixed the sale before.
+        let fixed = after.state.open.as_ref().and_then(|lead| lead.transfer);
+        let (sale, amount) = fixed.unwrap_or((sale, amount));
         let cause = after.last_commit().unwrap_or(origin.correlation);
-        let opened = open_sale(&self.desk, &origin.workspace, lead, sale, amount, origin.correlation, cause);
+        let opened = open_sale(
+            &self.desk,
+            &origin.workspace,
+            lead,
+            sale,
+            amount,
+            origin.correlation,
+            cause,
+        );
         Ok((sale, opened.await?))
     }
 
@@ -76,10 +87,21 @@ impl Transfers {
         gate: Gate,
         origin: &Origin,
     ) -> Result<u64, TransferError> {
-        if !origin.retried {
-            let loaded = self.desk.load::<Lead>(&origin.workspace, lead).await.map_err(failed::<LeadError>)?;
-            let trial = LeadCommand::Transfer { sale: SaleId(0), amount, gate };
-            domain::event::Decide::decide(&loaded.state, trial).map_err(AggregateError::UserError)?;
+        let loaded = self
+            .desk
+            .load::<Lead>(&origin.workspace, lead)
+            .await
+            .map_err(failed::<LeadError>)?;
+        let trial = LeadCommand::Transfer {
+            sale: SaleId(0),
+            amount,
+            gate,
+        };
+        match domain::event::Decide::decide(&loaded.state, trial) {
+            // Perhaps by an earlier try of this request: its commit will tell.
+            Err(LeadError::AlreadyTransferred { .. }) if origin.retried => {}
+            Err(refusal) => return Err(AggregateError::UserError(refusal).into()),
+            Ok(_) => {}
         }
         Ok(self.numbers.next(NumberKind::Sale, origin).await?)
     }
@@ -96,5 +118,6 @@ pub async fn open_sale(
     cause: Uuid,
 ) -> Outcome<Sale> {
     let origin = Origin::because_of(workspace.clone(), POLICY, correlation, cause);
-    desk.send::<Sale>(sale, SaleCommand::Open { lead, amount }, &origin).await
+    desk.send::<Sale>(sale, SaleCommand::Open { lead, amount }, &origin)
+        .await
 }

@@ -48,7 +48,11 @@ impl Serialize for CommitHash {
 impl<'de> Deserialize<'de> for CommitHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let nibble = |byte: u8| (byte as char).to_digit(16).and_then(|n| u8::try_from(n).ok());
+        let nibble = |byte: u8| {
+            (byte as char)
+                .to_digit(16)
+                .and_then(|n| u8::try_from(n).ok())
+        };
         let mut hash = [0; 32];
         let pairs = text.as_bytes().chunks_exact(2);
         if text.len() != 64 {
@@ -138,9 +142,12 @@ impl Sealed {
     /// Seals a commit: refuses one without events or beyond [`MAX_BYTES`].
     pub fn try_new(commit: &Commit) -> Result<Self, JournalError> {
         if commit.events.is_empty() || commit.first_version == 0 {
-            return Err(JournalError::Malformed("a commit has events, and versions from 1".into()));
+            return Err(JournalError::Malformed(
+                "a commit has events, and versions from 1".into(),
+            ));
         }
-        let bytes = serde_json::to_vec(commit).map_err(|e| JournalError::Malformed(e.to_string()))?;
+        let bytes =
+            serde_json::to_vec(commit).map_err(|e| JournalError::Malformed(e.to_string()))?;
         if bytes.len() > MAX_BYTES {
             return Err(JournalError::TooLarge { bytes: bytes.len() });
         }
@@ -168,8 +175,14 @@ pub struct Recorded {
 impl Recorded {
     /// Reads what is stored at a position.
     pub fn read(position: Position, bytes: &[u8]) -> Result<Self, JournalError> {
-        let commit = serde_json::from_slice(bytes)
-            .map_err(|error| JournalError::Corrupt { position, reason: error.to_string() })?;
-        Ok(Self { position, commit, hash: CommitHash::of(bytes) })
+        let commit = serde_json::from_slice(bytes).map_err(|error| JournalError::Corrupt {
+            position,
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            position,
+            commit,
+            hash: CommitHash::of(bytes),
+        })
     }
 }

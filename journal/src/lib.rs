@@ -32,7 +32,10 @@ pub enum JournalError {
     #[error("the stream has moved on")]
     Conflict,
     /// A commit beyond [`envelope::MAX_BYTES`].
-    #[error("a commit of {bytes} bytes is too large; at most {} are taken", envelope::MAX_BYTES)]
+    #[error(
+        "a commit of {bytes} bytes is too large; at most {} are taken",
+        envelope::MAX_BYTES
+    )]
     TooLarge {
         /// How large.
         bytes: usize,
@@ -92,7 +95,11 @@ impl Journal {
     ///
     /// A commit that was appended before, by its id, answers its position again. Anything else
     /// in its place is [`JournalError::Conflict`].
-    pub async fn append(&self, commit: Sealed, expected_last: u64) -> Result<Position, JournalError> {
+    pub async fn append(
+        &self,
+        commit: Sealed,
+        expected_last: u64,
+    ) -> Result<Position, JournalError> {
         each!(self, journal => journal.append(commit, expected_last).await)
     }
 
@@ -107,7 +114,12 @@ impl Journal {
     }
 
     /// Commits of a partition behind this sequence, at most `limit`, in order.
-    pub async fn read(&self, partition: u16, after: u64, limit: usize) -> Result<Vec<Recorded>, JournalError> {
+    pub async fn read(
+        &self,
+        partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
         each!(self, journal => journal.read(partition, after, limit).await)
     }
 
@@ -141,7 +153,11 @@ impl Journal {
     }
 
     /// Keeps a snapshot of a stream's state; an older one is replaced. May be lost.
-    pub async fn put_snapshot(&self, stream: &StreamId, bytes: Vec<u8>) -> Result<(), JournalError> {
+    pub async fn put_snapshot(
+        &self,
+        stream: &StreamId,
+        bytes: Vec<u8>,
+    ) -> Result<(), JournalError> {
         each!(self, journal => journal.put_snapshot(stream, bytes).await)
     }
 
@@ -162,7 +178,13 @@ impl Journal {
 
     /// Keeps a claim, if the kept one still has this revision (0: there is none); otherwise
     /// [`JournalError::Conflict`]. Answers the new revision. Durable for 30 days.
-    pub async fn put_claim(&self, key: &ClaimKey, revision: u64, body: Vec<u8>, now: Timestamp) -> Result<u64, JournalError> {
+    pub async fn put_claim(
+        &self,
+        key: &ClaimKey,
+        revision: u64,
+        body: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<u64, JournalError> {
         each!(self, journal => journal.put_claim(key, revision, body, now).await)
     }
 }
@@ -170,8 +192,11 @@ impl Journal {
 /// The partition of a workspace among this many: FNV-1a, so that it never changes.
 #[must_use]
 pub fn partition_of(workspace: &token::Token, partitions: u16) -> u16 {
-    let hash = workspace.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = workspace
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
 }

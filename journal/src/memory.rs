@@ -44,7 +44,10 @@ impl Default for MemoryJournal {
 impl MemoryJournal {
     /// An empty log.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "a log's identity is made here, once")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a log's identity is made here, once"
+    )]
     pub fn new() -> Self {
         Self {
             inner: Arc::default(),
@@ -77,8 +80,16 @@ impl MemoryJournal {
         after: u64,
     ) -> Result<Vec<Recorded>, JournalError> {
         let inner = self.lock();
-        let sequences = inner.streams.get(stream).map(Vec::as_slice).unwrap_or_default();
-        sequences.iter().filter(|sequence| **sequence > after).map(|s| inner.read(*s)).collect()
+        let sequences = inner
+            .streams
+            .get(stream)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        sequences
+            .iter()
+            .filter(|sequence| **sequence > after)
+            .map(|s| inner.read(*s))
+            .collect()
     }
 
     pub(crate) async fn read(
@@ -89,7 +100,10 @@ impl MemoryJournal {
     ) -> Result<Vec<Recorded>, JournalError> {
         let inner = self.lock();
         let last = inner.commits.len() as u64;
-        (after + 1..=last).take(limit).map(|sequence| inner.read(sequence)).collect()
+        (after + 1..=last)
+            .take(limit)
+            .map(|sequence| inner.read(sequence))
+            .collect()
     }
 
     pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
@@ -131,7 +145,10 @@ impl MemoryJournal {
         Ok(())
     }
 
-    pub(crate) async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+    pub(crate) async fn snapshot(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<Vec<u8>>, JournalError> {
         Ok(self.lock().snapshots.get(stream).cloned())
     }
 
@@ -159,7 +176,10 @@ impl MemoryJournal {
 }
 
 const fn at(sequence: u64) -> Position {
-    Position { partition: 0, sequence }
+    Position {
+        partition: 0,
+        sequence,
+    }
 }
 
 impl Inner {
@@ -167,7 +187,11 @@ impl Inner {
         if let Some(sequence) = self.ids.get(&commit.commit_id) {
             let same = usize::try_from(*sequence - 1)
                 .is_ok_and(|index| self.commits[index].stream == commit.stream);
-            return if same { Ok(*sequence) } else { Err(JournalError::Conflict) };
+            return if same {
+                Ok(*sequence)
+            } else {
+                Err(JournalError::Conflict)
+            };
         }
         let sequence = self.commits.len() as u64 + 1;
         let stream = self.streams.entry(commit.stream.clone()).or_default();

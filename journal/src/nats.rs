@@ -64,7 +64,9 @@ impl NatsJournal {
     /// Fails where no server answers, and for every [`Refusal`].
     pub async fn connect(options: NatsOptions) -> Result<Self, JournalError> {
         let client = server::connect(&options).await?;
-        let context = ContextBuilder::new().timeout(publish::ANSWER_WITHIN).build(client.clone());
+        let context = ContextBuilder::new()
+            .timeout(publish::ANSWER_WITHIN)
+            .build(client.clone());
         let names = Names::new(&options.prefix)?;
         let opened = Opened::open(&context, &names, &options).await?;
         let source = |(name, replicas): (String, usize)| Source::new(&context, name, replicas > 1);
@@ -100,7 +102,10 @@ impl NatsJournal {
             expected_last,
         };
         let sequence = publish::put(&self.inner.client, self.events(partition)?, &letter).await?;
-        Ok(Position { partition, sequence })
+        Ok(Position {
+            partition,
+            sequence,
+        })
     }
 
     pub(crate) async fn load(
@@ -110,7 +115,10 @@ impl NatsJournal {
     ) -> Result<Vec<Recorded>, JournalError> {
         let partition = partition_of(&stream.workspace, self.partitions());
         let subject = self.inner.names.event(partition, stream);
-        let stored = self.events(partition)?.subject_after(&subject, after).await?;
+        let stored = self
+            .events(partition)?
+            .subject_after(&subject, after)
+            .await?;
         recorded(partition, &stored)
     }
 
@@ -130,7 +138,10 @@ impl NatsJournal {
 
     pub(crate) async fn heads(&self) -> Result<Vec<Position>, JournalError> {
         let last = try_join_all(self.inner.events.iter().map(Source::last)).await?;
-        let position = |(partition, sequence)| Position { partition, sequence };
+        let position = |(partition, sequence)| Position {
+            partition,
+            sequence,
+        };
         Ok((0..).zip(last).map(position).collect())
     }
 
@@ -148,20 +159,37 @@ impl NatsJournal {
         bytes: Vec<u8>,
     ) -> Result<(), JournalError> {
         fits(&bytes)?;
-        let answer = self.inner.client.request(self.inner.names.snapshot(stream), bytes.into());
+        let answer = self
+            .inner
+            .client
+            .request(self.inner.names.snapshot(stream), bytes.into());
         let answer = answer.await.map_err(JournalError::unavailable)?;
         publish::Answer::read(&answer.payload)?.accepted()
     }
 
-    pub(crate) async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+    pub(crate) async fn snapshot(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<Vec<u8>>, JournalError> {
         // A follower's older snapshot does no harm: the tail behind it is loaded.
-        let kept = self.inner.snapshots.direct_last(&self.inner.names.snapshot(stream)).await?;
+        let kept = self
+            .inner
+            .snapshots
+            .direct_last(&self.inner.names.snapshot(stream))
+            .await?;
         Ok(kept.map(|message| message.payload.into()))
     }
 
     pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {
-        let kept = self.inner.claims.newest(&self.inner.names.claim(key)).await?;
-        Ok(kept.map(|kept| Claim { revision: kept.sequence, body: kept.payload.into() }))
+        let kept = self
+            .inner
+            .claims
+            .newest(&self.inner.names.claim(key))
+            .await?;
+        Ok(kept.map(|kept| Claim {
+            revision: kept.sequence,
+            body: kept.payload.into(),
+        }))
     }
 
     /// The server counts the 30 days by its own clock, hence no use for ours.
@@ -183,25 +211,41 @@ impl NatsJournal {
     }
 
     fn events(&self, partition: u16) -> Result<&Source, JournalError> {
-        self.inner.events.get(usize::from(partition)).ok_or_else(|| {
-            JournalError::unavailable(format!("this log has no partition {partition}"))
-        })
+        self.inner
+            .events
+            .get(usize::from(partition))
+            .ok_or_else(|| {
+                JournalError::unavailable(format!("this log has no partition {partition}"))
+            })
     }
 }
 
 fn recorded(partition: u16, stored: &[fetch::Stored]) -> Result<Vec<Recorded>, JournalError> {
     let read = |message: &fetch::Stored| {
-        Recorded::read(Position { partition, sequence: message.sequence }, &message.payload)
+        Recorded::read(
+            Position {
+                partition,
+                sequence: message.sequence,
+            },
+            &message.payload,
+        )
     };
     stored.iter().map(read).collect()
 }
 
 fn fits(bytes: &[u8]) -> Result<(), JournalError> {
     let bytes = bytes.len();
-    if bytes > MAX_BYTES { Err(JournalError::TooLarge { bytes }) } else { Ok(()) }
+    if bytes > MAX_BYTES {
+        Err(JournalError::TooLarge { bytes })
+    } else {
+        Ok(())
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "names of logs and of puts are made here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names of logs and of puts are made here"
+)]
 fn fresh_id() -> Uuid {
     Uuid::now_v7()
 }

@@ -70,7 +70,11 @@ impl SqliteJournal {
         commit: Sealed,
         expected_last: u64,
     ) -> Result<Position, JournalError> {
-        self.inner.writer.append(commit, expected_last).await.map(at)
+        self.inner
+            .writer
+            .append(commit, expected_last)
+            .await
+            .map(at)
     }
 
     pub(crate) async fn load(
@@ -97,6 +101,7 @@ impl SqliteJournal {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Recorded>, JournalError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT position, body FROM commits WHERE position > ?1 ORDER BY position LIMIT ?2",
@@ -131,7 +136,11 @@ impl SqliteJournal {
 
     pub(crate) async fn heads(&self) -> Result<Vec<Position>, JournalError> {
         let head = self.read_with(|connection| {
-            connection.query_row("SELECT COALESCE(MAX(position), 0) FROM commits", [], |row| row.get(0))
+            connection.query_row(
+                "SELECT COALESCE(MAX(position), 0) FROM commits",
+                [],
+                |row| row.get(0),
+            )
         });
         Ok(vec![at(head.await?)])
     }
@@ -164,7 +173,10 @@ impl SqliteJournal {
             .await
     }
 
-    pub(crate) async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
+    pub(crate) async fn snapshot(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Option<Vec<u8>>, JournalError> {
         let stream = stream.to_string();
         self.read_with(move |connection| {
             connection
@@ -179,9 +191,14 @@ impl SqliteJournal {
         let key = key.clone();
         self.read_with(move |connection| {
             connection
-                .prepare_cached("SELECT revision, body FROM claims WHERE workspace = ?1 AND key = ?2")?
+                .prepare_cached(
+                    "SELECT revision, body FROM claims WHERE workspace = ?1 AND key = ?2",
+                )?
                 .query_row([key.workspace.as_str(), key.key.as_str()], |row| {
-                    Ok(Claim { revision: row.get(0)?, body: row.get(1)? })
+                    Ok(Claim {
+                        revision: row.get(0)?,
+                        body: row.get(1)?,
+                    })
                 })
                 .optional()
         })
@@ -213,7 +230,11 @@ impl SqliteJournal {
             let mut statement = connection.prepare_cached(sql)?;
             statement.execute(params![workspace, key, revision, body, now.as_second()])
         });
-        if changed.await? == 1 { Ok(revision + 1) } else { Err(JournalError::Conflict) }
+        if changed.await? == 1 {
+            Ok(revision + 1)
+        } else {
+            Err(JournalError::Conflict)
+        }
     }
 
     /// Runs a query on a reader of its own, on the blocking pool.
@@ -246,7 +267,10 @@ impl Inner {
 }
 
 const fn at(sequence: u64) -> Position {
-    Position { partition: 0, sequence }
+    Position {
+        partition: 0,
+        sequence,
+    }
 }
 
 fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, Vec<u8>)> {
@@ -254,5 +278,7 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, Vec<u8>)> {
 }
 
 fn recorded(rows: Vec<(u64, Vec<u8>)>) -> Result<Vec<Recorded>, JournalError> {
-    rows.iter().map(|(position, body)| Recorded::read(at(*position), body)).collect()
+    rows.iter()
+        .map(|(position, body)| Recorded::read(at(*position), body))
+        .collect()
 }

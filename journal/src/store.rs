@@ -85,12 +85,18 @@ impl<A: Storable> Store<A> {
     /// The stream of an aggregate of this kind.
     #[must_use]
     pub fn stream(&self, workspace: Token, id: Token) -> StreamId {
-        StreamId { workspace, category: self.category.clone(), id }
+        StreamId {
+            workspace,
+            category: self.category.clone(),
+            id,
+        }
     }
 
     /// The aggregate as the cache or the log has it. However many ask at once, it is read once.
     pub async fn load(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
-        self.cache.get_or_insert_async(stream, self.read(stream)).await
+        self.cache
+            .get_or_insert_async(stream, self.read(stream))
+            .await
     }
 
     /// The aggregate as the log has it now.
@@ -105,16 +111,24 @@ impl<A: Storable> Store<A> {
     }
 
     /// The aggregate as it was at this moment.
-    pub async fn load_as_of(&self, stream: &StreamId, at: Timestamp) -> Result<Loaded<A>, JournalError> {
+    pub async fn load_as_of(
+        &self,
+        stream: &StreamId,
+        at: Timestamp,
+    ) -> Result<Loaded<A>, JournalError> {
         let commits = self.journal.load(stream, 0).await?;
-        commits.iter().take_while(|recorded| recorded.commit.at <= at).try_fold(
-            Loaded::default(),
-            Loaded::then,
-        )
+        commits
+            .iter()
+            .take_while(|recorded| recorded.commit.at <= at)
+            .try_fold(Loaded::default(), Loaded::then)
     }
 
     /// The aggregate as the commit with this id left it, if the stream has that commit.
-    pub async fn load_after(&self, stream: &StreamId, commit_id: Uuid) -> Result<Option<Loaded<A>>, JournalError> {
+    pub async fn load_after(
+        &self,
+        stream: &StreamId,
+        commit_id: Uuid,
+    ) -> Result<Option<Loaded<A>>, JournalError> {
         let mut loaded = Loaded::default();
         for recorded in &self.journal.load(stream, 0).await? {
             loaded = loaded.then(recorded)?;
@@ -153,16 +167,24 @@ impl<A: Storable> Store<A> {
 
     async fn read(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
         let snapshot = self.journal.snapshot(stream).await?;
-        let known = snapshot.and_then(|bytes| Loaded::from_snapshot(&bytes)).unwrap_or_default();
+        let known = snapshot
+            .and_then(|bytes| Loaded::from_snapshot(&bytes))
+            .unwrap_or_default();
         self.catch_up(stream, Arc::new(known)).await
     }
 
-    async fn catch_up(&self, stream: &StreamId, known: Arc<Loaded<A>>) -> Result<Arc<Loaded<A>>, JournalError> {
+    async fn catch_up(
+        &self,
+        stream: &StreamId,
+        known: Arc<Loaded<A>>,
+    ) -> Result<Arc<Loaded<A>>, JournalError> {
         let tail = self.journal.load(stream, known.last).await?;
         if tail.is_empty() {
             return Ok(known);
         }
-        tail.iter().try_fold(Loaded::clone(&known), Loaded::then).map(Arc::new)
+        tail.iter()
+            .try_fold(Loaded::clone(&known), Loaded::then)
+            .map(Arc::new)
     }
 
     /// Never inside a commit: a snapshot that is lost costs a longer load, nothing else.
@@ -186,7 +208,10 @@ fn commit<A: Storable>(
     events: &[A::Event],
     meta: Meta,
 ) -> Result<Commit, JournalError> {
-    let events = events.iter().map(schemas::codec::encode).collect::<Result<_, _>>();
+    let events = events
+        .iter()
+        .map(schemas::codec::encode)
+        .collect::<Result<_, _>>();
     Ok(Commit {
         commit_id: meta.commit_id,
         workspace: stream.workspace.clone(),
@@ -200,7 +225,9 @@ fn commit<A: Storable>(
         causation: meta.causation,
         traceparent: meta.traceparent,
         // Clocks of several machines differ; within a stream time never runs backwards.
-        at: seen.updated_at.map_or(meta.at, |before| before.max(meta.at)),
+        at: seen
+            .updated_at
+            .map_or(meta.at, |before| before.max(meta.at)),
         prev_hash: seen.hash,
         keys: Vec::new(),
     })

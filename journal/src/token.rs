@@ -18,8 +18,14 @@ impl Token {
     /// A token, if the text is one.
     pub fn try_new(text: &str) -> Result<Self, BadToken> {
         let good = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if good { Ok(Self(text.into())) } else { Err(BadToken(text.chars().take(80).collect())) }
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if good {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadToken(text.chars().take(80).collect()))
+        }
     }
 
     /// The text.

@@ -40,7 +40,7 @@ enum Command {
 #[derive(Args)]
 pub struct Serve {
     /// What this process does; several with commas
-    #[arg(long = "role", value_enum, value_delimiter = ',', default_values_t = [RoleOf::Api, RoleOf::Commands, RoleOf::Projections])]
+    #[arg(long = "role", value_enum, value_delimiter = ',', default_values_t = RoleOf::EMBEDDED)]
     pub roles: Vec<RoleOf>,
     #[command(flatten)]
     pub settings: Settings,
@@ -57,6 +57,16 @@ pub enum RoleOf {
     Projections,
     /// Analyses leads by the automation's rules.
     GatewayAi,
+}
+
+impl RoleOf {
+    /// What one process does where there is one.
+    pub const EMBEDDED: [Self; 4] = [
+        Self::Api,
+        Self::Commands,
+        Self::Projections,
+        Self::GatewayAi,
+    ];
 }
 
 /// Settings, and how to print.
@@ -143,7 +153,13 @@ pub enum Keys {
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {
-    let names = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        Role::ALL
+            .iter()
+            .map(|role| role.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     Role::parse(text).ok_or_else(|| format!("the roles are {}", names()))
 }
 
@@ -157,7 +173,7 @@ impl Cli {
             Command::Projections(projections) => crate::projections_cmd::run(projections).await,
             Command::Keys(keys) => crate::keys::run(keys).await,
             Command::Doctor(plain) => crate::doctor::run(plain).await,
-            Command::Openapi => crate::openapi::print(),
+            Command::Openapi => crate::openapi::print().await,
         }
     }
 }

@@ -12,7 +12,10 @@ pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
             let tools = Tools::open(&plain.settings).await?;
             let key = tools.keys().create(&name, role, &tools.origin()).await?;
             if plain.json {
-                println!("{}", serde_json::json!({ "id": key.id, "key": key.secret, "role": role }));
+                println!(
+                    "{}",
+                    serde_json::json!({ "id": key.id, "key": key.secret, "role": role })
+                );
             } else {
                 println!("{}", key.secret);
                 eprintln!("Key {} ({role}) is shown this once; keep it.", key.id);
@@ -26,7 +29,12 @@ pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
             }
             for key in keys.iter().filter(|_| !plain.json) {
                 let revoked = if key.revoked { "  revoked" } else { "" };
-                println!("{:>4}  {:<8}  {}{revoked}", key.id.0, key.role.as_str(), key.name);
+                println!(
+                    "{:>4}  {:<8}  {}{revoked}",
+                    key.id.0,
+                    key.role.as_str(),
+                    key.name
+                );
             }
         }
         cli::Keys::Revoke { id, plain } => {

@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod keys;
 mod openapi;
+mod progress;
 mod projections_cmd;
 mod server;
 mod settings;
@@ -33,7 +34,10 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     let cli = cli::Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,7 +1,7 @@
 //! `rapport openapi`: the HTTP API, described.
 
 /// Prints it.
-pub fn print() -> anyhow::Result<()> {
-    println!("{}", crate::server::describe().to_pretty_json()?);
+pub async fn print() -> anyhow::Result<()> {
+    println!("{}", crate::server::describe().await?.to_pretty_json()?);
     Ok(())
 }

@@ -9,6 +9,7 @@ use commands::http::api;
 use commands::http::limits::Limits;
 use domain::lead::scoring::Score;
 use domain::money::Currency;
+use gateways::ai::settings::AiSettings;
 use jiff::SignedDuration;
 use journal::token::Token;
 
@@ -134,7 +135,10 @@ fn parse_database(url: &str) -> Result<Database, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok(Database::Postgres(url.to_owned()));
     }
-    let path = url.split_once(":///").filter(|(scheme, _)| scheme.starts_with("sqlite")).map(|(_, path)| path);
+    let path = url
+        .split_once(":///")
+        .filter(|(scheme, _)| scheme.starts_with("sqlite"))
+        .map(|(_, path)| path);
     match path {
         Some(path) if !path.is_empty() => Ok(Database::Sqlite(path.into())),
         _ => Err("must begin with postgres:// or sqlite:///".into()),
@@ -142,7 +146,13 @@ fn parse_database(url: &str) -> Result<Database, String> {
 }
 
 fn parse_currency(text: &str) -> Result<Currency, String> {
-    let names = || Currency::ALL.iter().map(|currency| currency.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        Currency::ALL
+            .iter()
+            .map(|currency| currency.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     Currency::parse(&text.to_ascii_uppercase()).ok_or_else(|| format!("must be one of {}", names()))
 }
 
@@ -162,10 +172,28 @@ impl Settings {
         }
     }
 
+    /// Which analyst judges leads.
+    #[must_use]
+    pub fn ai(&self) -> AiSettings {
+        let key = |key: &Option<Secret>| key.as_ref().map(|key| key.0.clone());
+        AiSettings::read(|name| match name {
+            "GEMINI_API_KEY" => key(&self.gemini_api_key),
+            "GEMINI_MODEL" => Some(self.gemini_model.clone()),
+            "GEMINI_BASE_URL" => self.gemini_base_url.clone(),
+            "OPENAI_API_KEY" => key(&self.openai_api_key),
+            "OPENAI_MODEL" => Some(self.openai_model.clone()),
+            "OPENAI_BASE_URL" => self.openai_base_url.clone(),
+            _ => None,
+        })
+    }
+
     /// How often clients may call.
     #[must_use]
     pub const fn limits(&self) -> Limits {
-        Limits { anonymous: self.rate_limit_anonymous, key: self.rate_limit_key }
+        Limits {
+            anonymous: self.rate_limit_anonymous,
+            key: self.rate_limit_key,
+        }
     }
 }
 
@@ -185,7 +213,10 @@ mod tests {
     fn databases_of_the_seeds_are_understood() {
         let sqlite = parse_database("sqlite+aiosqlite:///./crm.db");
         assert_eq!(sqlite, Ok(Database::Sqlite("./crm.db".into())));
-        assert!(matches!(parse_database("postgresql://u:p@h/db"), Ok(Database::Postgres(_))));
+        assert!(matches!(
+            parse_database("postgresql://u:p@h/db"),
+            Ok(Database::Postgres(_))
+        ));
         assert!(parse_database("mysql://x").is_err());
     }
 

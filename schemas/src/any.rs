@@ -16,6 +16,12 @@ use serde_json::value::RawValue;
 
 use crate::codec::{self, DecodeError};
 
+/// An event of one aggregate, found in [`DomainEvent`].
+pub trait Within: Sized {
+    /// The event, if it is of this aggregate.
+    fn within(event: &DomainEvent) -> Option<&Self>;
+}
+
 macro_rules! any {
     ($($variant:ident: $aggregate:ty, $event:ty;)+) => {
         /// An event of any aggregate.
@@ -50,6 +56,12 @@ macro_rules! any {
         }
 
         $(
+            impl Within for $event {
+                fn within(event: &DomainEvent) -> Option<&Self> {
+                    if let DomainEvent::$variant(event) = event { Some(event) } else { None }
+                }
+            }
+
             impl From<$event> for DomainEvent {
                 fn from(event: $event) -> Self {
                     Self::$variant(event)

@@ -49,5 +49,8 @@ async fn a_postgres_server_comes_back_and_leaves_nothing() {
     assert!(!answers(&url).await);
     let prefix = format!("rapport-postgres-{}-", std::process::id());
     let left = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(&prefix)));
+    assert!(
+        left.into_iter()
+            .all(|entry| !entry.file_name().to_string_lossy().starts_with(&prefix))
+    );
 }

@@ -71,17 +71,26 @@ impl Local {
                 Err(refusal) if certain => return Err(AggregateError::UserError(refusal)),
                 // Another process may have changed it since it was cached: look before refusing.
                 Ok(_) | Err(_) => {
-                    seen = A::store(&self.stores).reload(&stream).await.map_err(failed)?;
+                    seen = A::store(&self.stores)
+                        .reload(&stream)
+                        .await
+                        .map_err(failed)?;
                     certain = true;
                     continue;
                 }
             };
             let meta = self.meta(commit_id, name.clone(), origin);
-            match A::store(&self.stores).append(&stream, &seen, &events, meta).await {
+            match A::store(&self.stores)
+                .append(&stream, &seen, &events, meta)
+                .await
+            {
                 Ok(loaded) => return Ok(loaded),
                 Err(JournalError::Conflict) => {
                     tracing::debug!(%stream, "lost a race; deciding again");
-                    seen = A::store(&self.stores).reload(&stream).await.map_err(failed)?;
+                    seen = A::store(&self.stores)
+                        .reload(&stream)
+                        .await
+                        .map_err(failed)?;
                     if seen.remembers(commit_id) {
                         return Ok(seen);
                     }
@@ -99,7 +108,10 @@ impl Local {
         stream: &StreamId,
         commit_id: uuid::Uuid,
     ) -> Result<Option<Arc<Loaded<A>>>, AggregateError<A::Error>> {
-        let done = A::store(&self.stores).load_after(stream, commit_id).await.map_err(failed)?;
+        let done = A::store(&self.stores)
+            .load_after(stream, commit_id)
+            .await
+            .map_err(failed)?;
         Ok(done.map(Arc::new))
     }
 
@@ -129,7 +141,9 @@ fn command_name<C: serde::Serialize>(command: &C) -> String {
         command: Option<String>,
     }
     let json = serde_json::to_string(command).unwrap_or_default();
-    let tag = serde_json::from_str(&json).ok().and_then(|Tag { command }| command);
+    let tag = serde_json::from_str(&json)
+        .ok()
+        .and_then(|Tag { command }| command);
     tag.unwrap_or_else(|| "change".into())
 }
 
@@ -150,7 +164,9 @@ fn traceparent() -> Option<String> {
 pub(crate) fn failed<E: std::error::Error>(error: JournalError) -> AggregateError<E> {
     match error {
         JournalError::Conflict => AggregateError::AggregateConflict,
-        error @ JournalError::Unavailable(_) => AggregateError::DatabaseConnectionError(error.into()),
+        error @ JournalError::Unavailable(_) => {
+            AggregateError::DatabaseConnectionError(error.into())
+        }
         error @ JournalError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
         error @ (JournalError::TooLarge { .. } | JournalError::Malformed(_)) => {
             AggregateError::UnexpectedError(error.into())

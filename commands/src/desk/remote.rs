@@ -10,8 +10,8 @@ use async_nats::Client;
 use bytes::Bytes;
 use cqrs_es::AggregateError;
 use journal::store::Loaded;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::{Handled, Outcome, Stores};
 use crate::clock::{Clock, fresh_id};
@@ -33,7 +33,10 @@ pub struct Remote {
 
 /// A command on its way.
 #[derive(Serialize, Deserialize)]
-#[serde(bound(serialize = "I: Serialize, C: Serialize", deserialize = "I: DeserializeOwned, C: DeserializeOwned"))]
+#[serde(bound(
+    serialize = "I: Serialize, C: Serialize",
+    deserialize = "I: DeserializeOwned, C: DeserializeOwned"
+))]
 pub(super) struct Ask<I, C> {
     pub id: I,
     pub command: C,
@@ -43,7 +46,10 @@ pub(super) struct Ask<I, C> {
 
 /// Its answer.
 #[derive(Serialize, Deserialize)]
-#[serde(bound(serialize = "S: Serialize, E: Serialize", deserialize = "S: DeserializeOwned, E: DeserializeOwned"))]
+#[serde(bound(
+    serialize = "S: Serialize, E: Serialize",
+    deserialize = "S: DeserializeOwned, E: DeserializeOwned"
+))]
 pub(super) enum Answer<S, E> {
     Done(S),
     Refused(E),
@@ -54,7 +60,11 @@ pub(super) enum Answer<S, E> {
 
 impl Remote {
     pub(super) fn new(client: Client, stores: Stores, clock: Clock) -> Self {
-        Self { client, stores, clock }
+        Self {
+            client,
+            stores,
+            clock,
+        }
     }
 
     /// See [`super::Desk::send`] and, where `fresh`, [`super::Desk::open`].
@@ -67,14 +77,21 @@ impl Remote {
     ) -> Outcome<A> {
         let mut origin = origin.clone();
         origin.seed.get_or_insert_with(fresh_id);
-        let mut ask = Ask { id, command, origin, fresh };
+        let mut ask = Ask {
+            id,
+            command,
+            origin,
+            fresh,
+        };
         let mut last = String::from("no answer");
         for _ in 0..TRIES {
             match self.ask::<A>(&ask).await {
                 Ok(Answer::Done(loaded)) => return Ok(Arc::new(loaded)),
                 Ok(Answer::Refused(refusal)) => return Err(AggregateError::UserError(refusal)),
                 Ok(Answer::Conflict) => return Err(AggregateError::AggregateConflict),
-                Ok(Answer::Failed(reason)) => return Err(AggregateError::UnexpectedError(reason.into())),
+                Ok(Answer::Failed(reason)) => {
+                    return Err(AggregateError::UnexpectedError(reason.into()));
+                }
                 Ok(Answer::Unavailable(reason)) | Err(reason) => last = reason,
             }
             // It may have been carried out although nobody said so.
@@ -93,7 +110,9 @@ impl Remote {
         let subject = format!("{SUBJECT}.{}", A::TYPE);
         let request = self.client.request(subject, Bytes::from(payload));
         let reply = tokio::time::timeout(ANSWER_WITHIN, request).await;
-        let reply = reply.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let reply = reply
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
         serde_json::from_slice(&reply.payload).map_err(|error| error.to_string())
     }
 }

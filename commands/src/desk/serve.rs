@@ -22,14 +22,19 @@ const IN_WORK: usize = 1024;
 
 /// Answers asks until the connection is closed; does nothing for a desk that asks others.
 pub async fn serve(desk: Desk, client: Client) -> Result<(), JournalError> {
-    let Desk::Local(local) = desk else { return Ok(()) };
+    let Desk::Local(local) = desk else {
+        return Ok(());
+    };
     let subject = format!("{SUBJECT}.*");
     let asks = client.queue_subscribe(subject, GROUP.into()).await;
     let mut asks = asks.map_err(JournalError::unavailable)?;
     let places = Arc::new(Semaphore::new(IN_WORK));
     while let Some(message) = asks.next().await {
         let Some(reply) = message.reply else { continue };
-        let place = Arc::clone(&places).acquire_owned().await.map_err(JournalError::unavailable)?;
+        let place = Arc::clone(&places)
+            .acquire_owned()
+            .await
+            .map_err(JournalError::unavailable)?;
         let (local, client) = (Arc::clone(&local), client.clone());
         tokio::spawn(async move {
             let category = message.subject.rsplit('.').next().unwrap_or_default();
@@ -45,17 +50,23 @@ pub async fn serve(desk: Desk, client: Client) -> Result<(), JournalError> {
 /// Carries out one ask for aggregates of this kind.
 pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
     let answer: Answer<Loaded<A>, A::Error> = match serde_json::from_slice(ask) {
-        Ok(Ask::<A::Id, A::Command> { id, command, origin, fresh }) => {
-            match local.send::<A>(id, command, &origin, fresh).await {
-                Ok(loaded) => Answer::Done(Loaded::clone(&loaded)),
-                Err(AggregateError::UserError(refusal)) => Answer::Refused(refusal),
-                Err(AggregateError::AggregateConflict) => Answer::Conflict,
-                Err(AggregateError::DatabaseConnectionError(error)) => Answer::Unavailable(error.to_string()),
-                Err(
-                    AggregateError::DeserializationError(error) | AggregateError::UnexpectedError(error),
-                ) => Answer::Failed(error.to_string()),
+        Ok(Ask::<A::Id, A::Command> {
+            id,
+            command,
+            origin,
+            fresh,
+        }) => match local.send::<A>(id, command, &origin, fresh).await {
+            Ok(loaded) => Answer::Done(Loaded::clone(&loaded)),
+            Err(AggregateError::UserError(refusal)) => Answer::Refused(refusal),
+            Err(AggregateError::AggregateConflict) => Answer::Conflict,
+            Err(AggregateError::DatabaseConnectionError(error)) => {
+                Answer::Unavailable(error.to_string())
             }
-        }
+            Err(
+                AggregateError::DeserializationError(error)
+                | AggregateError::UnexpectedError(error),
+            ) => Answer::Failed(error.to_string()),
+        },
         Err(error) => Answer::Failed(format!("the ask cannot be read: {error}")),
     };
     serde_json::to_vec(&answer).unwrap_or_default()

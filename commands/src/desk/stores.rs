@@ -70,7 +70,10 @@ impl Stores {
     }
 }
 
-#[expect(clippy::expect_used, reason = "an aggregate's TYPE is a constant that a test checks")]
+#[expect(
+    clippy::expect_used,
+    reason = "an aggregate's TYPE is a constant that a test checks"
+)]
 fn store<A: Storable>(journal: &Journal) -> Store<A> {
     Store::try_new(journal.clone(), CACHED).expect("an aggregate's TYPE is a token")
 }

@@ -37,7 +37,12 @@ const PUBLIC: &[&str] = &["/health", "/ready", "/metrics", "/openapi.json"];
 /// The role a route needs; `None` where it is public.
 #[must_use]
 pub fn needed(method: &Method, path: &str) -> Option<Role> {
-    let below = |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    let below = |prefix: &str| {
+        path == prefix
+            || path
+                .strip_prefix(prefix)
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
     let reads = method == Method::GET || method == Method::HEAD;
     match path {
         _ if method == Method::OPTIONS || PUBLIC.contains(&path) || below("/docs") => None,
@@ -52,7 +57,8 @@ pub async fn guard(State(access): State<Access>, mut request: Request, next: Nex
     let Some(needed) = needed(request.method(), request.uri().path()) else {
         return next.run(request).await;
     };
-    match access.caller(&request, needed).await {
+    let presented = Presented::by(&request);
+    match access.caller(presented, needed).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -62,7 +68,7 @@ pub async fn guard(State(access): State<Access>, mut request: Request, next: Nex
 }
 
 impl Access {
-    async fn caller(&self, request: &Request, needed: Role) -> Result<Caller, Problem> {
+    async fn caller(&self, presented: Presented, needed: Role) -> Result<Caller, Problem> {
         match self {
             Self::Open { workspace } => Ok(Caller {
                 workspace: workspace.clone(),
@@ -71,7 +77,7 @@ impl Access {
                 claim: None,
             }),
             Self::Keys { keys, limiter } => {
-                let holder = authenticate(keys, limiter, request).await?;
+                let holder = authenticate(keys, limiter, presented).await?;
                 if holder.role < needed {
                     return Err(forbidden(holder.role, needed));
                 }
@@ -86,16 +92,40 @@ impl Access {
     }
 }
 
-async fn authenticate(keys: &Keys, limiter: &Limiter, request: &Request) -> Result<Holder, Problem> {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = address.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string());
-    let Some(presented) = presented(request.headers()) else {
+/// What a request says of its caller, taken out of it: a body cannot be shared between threads.
+struct Presented {
+    key: Option<String>,
+    address: String,
+}
+
+impl Presented {
+    fn by(request: &Request) -> Self {
+        let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        Self {
+            key: presented(request.headers()).map(ToOwned::to_owned),
+            address: address
+                .map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
+        }
+    }
+}
+
+async fn authenticate(
+    keys: &Keys,
+    limiter: &Limiter,
+    presented: Presented,
+) -> Result<Holder, Problem> {
+    let Presented { key, address } = presented;
+    let Some(presented) = key else {
         limiter.anonymous(&address)?;
-        return Err(unauthorized("Send an API key as X-API-Key, or as Authorization: Bearer; `rapport keys create` makes one"));
+        return Err(unauthorized(
+            "Send an API key as X-API-Key, or as Authorization: Bearer; `rapport keys create` makes one",
+        ));
     };
-    let Some(holder) = keys.holder(presented).await? else {
+    let Some(holder) = keys.holder(&presented).await? else {
         limiter.anonymous(&address)?;
-        return Err(unauthorized("This API key is unknown or was revoked; `rapport keys create` makes a new one"));
+        return Err(unauthorized(
+            "This API key is unknown or was revoked; `rapport keys create` makes a new one",
+        ));
     };
     limiter.key(&format!("{}:{}", holder.workspace, holder.id))?;
     Ok(holder)
@@ -103,7 +133,12 @@ async fn authenticate(keys: &Keys, limiter: &Limiter, request: &Request) -> Resu
 
 /// `X-API-Key: K`, `Authorization: Bearer K` or `Authorization: Token K`.
 fn presented(headers: &HeaderMap) -> Option<&str> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
     if let Some(key) = text(header::HeaderName::from_static("x-api-key")) {
         return Some(key);
     }
@@ -113,10 +148,16 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn unauthorized(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", "Who are you?").detail(detail)
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "/problems/unauthorized",
+        "Who are you?",
+    )
+    .detail(detail)
 }
 
 fn forbidden(role: Role, needed: Role) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed")
-        .detail(format!("This needs the role {needed}, your key has the role {role}"))
+    Problem::new(StatusCode::FORBIDDEN, "/problems/forbidden", "Not allowed").detail(format!(
+        "This needs the role {needed}, your key has the role {role}"
+    ))
 }

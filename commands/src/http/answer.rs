@@ -25,7 +25,11 @@ pub struct Changed<T> {
 
 impl<T: Serialize> IntoResponse for Changed<T> {
     fn into_response(self) -> Response {
-        let status = if self.created.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+        let status = if self.created.is_some() {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
         let mut response = (status, Json(self.body)).into_response();
         if let Ok(position) = HeaderValue::try_from(self.position.to_string()) {
             response.headers_mut().insert(POSITION, position);
@@ -59,7 +63,13 @@ impl Acknowledged {
     /// The last position that was told in a partition.
     #[must_use]
     pub fn last(&self, partition: u16) -> Position {
-        let sequence = self.0.get(usize::from(partition)).map_or(0, |last| last.load(Ordering::Relaxed));
-        Position { partition, sequence }
+        let sequence = self
+            .0
+            .get(usize::from(partition))
+            .map_or(0, |last| last.load(Ordering::Relaxed));
+        Position {
+            partition,
+            sequence,
+        }
     }
 }

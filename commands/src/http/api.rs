@@ -41,6 +41,17 @@ pub struct Settings {
     pub stale_after: SignedDuration,
 }
 
+impl Default for Settings {
+    /// What the seeds' systems begin with.
+    fn default() -> Self {
+        Self {
+            currency: Currency::Uah,
+            min_score: const { Score::from_thousandths(600).unwrap() },
+            stale_after: SignedDuration::from_hours(7 * 24),
+        }
+    }
+}
+
 impl Api {
     /// The api over a desk; `secret` keys the hashes that keep phones and emails unique.
     #[must_use]
@@ -60,19 +71,30 @@ impl Api {
     #[must_use]
     pub fn gate(&self) -> Gate {
         let fresh_after = self.desk.clock().now() - self.settings.stale_after;
-        Gate { min_score: self.settings.min_score, fresh_after }
+        Gate {
+            min_score: self.settings.min_score,
+            fresh_after,
+        }
     }
 
     /// The answer to a change.
     pub fn changed<T>(&self, body: T, position: Position) -> Changed<T> {
         self.acknowledged.tell(position);
-        Changed { body, position, created: None }
+        Changed {
+            body,
+            position,
+            created: None,
+        }
     }
 
     /// The answer to something new, and its path.
     pub fn created<T>(&self, body: T, position: Position, path: String) -> Changed<T> {
         self.acknowledged.tell(position);
-        Changed { body, position, created: Some(path) }
+        Changed {
+            body,
+            position,
+            created: Some(path),
+        }
     }
 }
 

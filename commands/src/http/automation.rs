@@ -38,16 +38,32 @@ pub struct ChangeRule {
 impl RuleView {
     fn of(rule: Rule, automation: &Automation) -> Self {
         let setting = automation.setting(rule);
-        Self { name: rule, description: rule.description(), enabled: setting.enabled, value: setting.value }
+        Self {
+            name: rule,
+            description: rule.description(),
+            enabled: setting.enabled,
+            value: setting.value,
+        }
     }
 }
 
 /// Lists the rules.
 #[utoipa::path(get, path = "/api/v1/automation/rules", tag = "automation",
     responses((status = 200, body = Vec<RuleView>)))]
-pub async fn list_rules(State(api): State<Api>, caller: Caller) -> Result<Json<Vec<RuleView>>, Problem> {
-    let automation = api.desk.load::<Automation>(&caller.workspace, AutomationId::Rules).await?;
-    Ok(Json(Rule::ALL.iter().map(|rule| RuleView::of(*rule, &automation.state)).collect()))
+pub async fn list_rules(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<Vec<RuleView>>, Problem> {
+    let automation = api
+        .desk
+        .load::<Automation>(&caller.workspace, AutomationId::Rules)
+        .await?;
+    Ok(Json(
+        Rule::ALL
+            .iter()
+            .map(|rule| RuleView::of(*rule, &automation.state))
+            .collect(),
+    ))
 }
 
 /// Switches a rule, or changes its value.
@@ -59,10 +75,23 @@ pub async fn set_rule(
     caller: Caller,
     Body(ask): Body<ChangeRule>,
 ) -> Result<Changed<RuleView>, Problem> {
-    let names = || Rule::ALL.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        Rule::ALL
+            .iter()
+            .map(|rule| rule.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let rule = Rule::parse(&name)
         .ok_or_else(|| Problem::not_found(format!("The rules are {}", names())).field("name"))?;
-    let command = SetRule { rule, enabled: ask.enabled, value: ask.value };
-    let automation = api.desk.send::<Automation>(AutomationId::Rules, command, &caller.origin()).await?;
+    let command = SetRule {
+        rule,
+        enabled: ask.enabled,
+        value: ask.value,
+    };
+    let automation = api
+        .desk
+        .send::<Automation>(AutomationId::Rules, command, &caller.origin())
+        .await?;
     Ok(api.changed(RuleView::of(rule, &automation.state), automation.position()))
 }

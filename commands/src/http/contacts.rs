@@ -60,14 +60,27 @@ pub struct ChangeContact {
 }
 
 /// Tells `null` from a field that is left out.
-#[expect(clippy::option_option, reason = "left out, null and a text are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a text are three things"
+)]
 fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-fn parsed<T>(field: &str, texts: &[String], parse: fn(&str) -> Result<T, AddressError>) -> Result<Vec<T>, Problem> {
-    let invalid = |index: usize, error: AddressError| Problem::invalid(format!("{field}[{index}]"), error.to_string());
-    texts.iter().enumerate().map(|(index, text)| parse(text).map_err(|error| invalid(index, error))).collect()
+fn parsed<T>(
+    field: &str,
+    texts: &[String],
+    parse: fn(&str) -> Result<T, AddressError>,
+) -> Result<Vec<T>, Problem> {
+    let invalid = |index: usize, error: AddressError| {
+        Problem::invalid(format!("{field}[{index}]"), error.to_string())
+    };
+    texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| parse(text).map_err(|error| invalid(index, error)))
+        .collect()
 }
 
 /// Creates a contact.
@@ -80,10 +93,27 @@ pub async fn create(
 ) -> Result<Changed<ContactView>, Problem> {
     let phones = parsed("phones", &ask.phones, Phone::try_new)?;
     let emails = parsed("emails", &ask.emails, Email::try_new)?;
-    let CreateContact { name, company, role, note, .. } = ask;
-    let card = Card { name, company, role, phones, emails, note };
+    let CreateContact {
+        name,
+        company,
+        role,
+        note,
+        ..
+    } = ask;
+    let card = Card {
+        name,
+        company,
+        role,
+        phones,
+        emails,
+        note,
+    };
     let (id, contact) = api.contacts.create(card, &caller.origin()).await?;
-    Ok(api.created(ContactView::found(id, &contact)?, contact.position(), format!("/api/v1/contacts/{id}")))
+    Ok(api.created(
+        ContactView::found(id, &contact)?,
+        contact.position(),
+        format!("/api/v1/contacts/{id}"),
+    ))
 }
 
 /// Changes a contact.
@@ -95,19 +125,51 @@ pub async fn change(
     caller: Caller,
     Body(ask): Body<ChangeContact>,
 ) -> Result<Changed<ContactView>, Problem> {
-    let phones = ask.phones.map(|phones| parsed("phones", &phones, Phone::try_new)).transpose()?;
-    let emails = ask.emails.map(|emails| parsed("emails", &emails, Email::try_new)).transpose()?;
-    let ChangeContact { name, company, role, note, .. } = ask;
-    let command = ContactCommand::Change { name, company, role, phones, emails, note };
-    let contact = api.contacts.change(ContactId(id), command, &caller.origin()).await?;
-    Ok(api.changed(ContactView::found(ContactId(id), &contact)?, contact.position()))
+    let phones = ask
+        .phones
+        .map(|phones| parsed("phones", &phones, Phone::try_new))
+        .transpose()?;
+    let emails = ask
+        .emails
+        .map(|emails| parsed("emails", &emails, Email::try_new))
+        .transpose()?;
+    let ChangeContact {
+        name,
+        company,
+        role,
+        note,
+        ..
+    } = ask;
+    let command = ContactCommand::Change {
+        name,
+        company,
+        role,
+        phones,
+        emails,
+        note,
+    };
+    let contact = api
+        .contacts
+        .change(ContactId(id), command, &caller.origin())
+        .await?;
+    Ok(api.changed(
+        ContactView::found(ContactId(id), &contact)?,
+        contact.position(),
+    ))
 }
 
 /// Removes a contact; its phones and emails are free for another.
 #[utoipa::path(delete, path = "/api/v1/contacts/{id}", tag = "contacts",
     params(("id" = u64, Path)), responses((status = 204), (status = "4XX", body = Problem)))]
-pub async fn remove(State(api): State<Api>, Id(id): Id, caller: Caller) -> Result<StatusCode, Problem> {
-    let contact = api.contacts.change(ContactId(id), ContactCommand::Remove, &caller.origin()).await?;
+pub async fn remove(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+) -> Result<StatusCode, Problem> {
+    let contact = api
+        .contacts
+        .change(ContactId(id), ContactCommand::Remove, &caller.origin())
+        .await?;
     api.acknowledged.tell(contact.position());
     Ok(StatusCode::NO_CONTENT)
 }

@@ -26,31 +26,50 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(header::CONTENT_TYPE);
-        let essence = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = essence.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = essence
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         if essence != "application/json" && !essence.ends_with("+json") {
             return Err(unsupported());
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unread(&rejection))?;
         parse(&bytes).map(Self)
     }
 }
 
 fn unsupported() -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/content-type", "Unsupported content type")
-        .detail("Send the header Content-Type: application/json")
-        .field("Content-Type")
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "/problems/content-type",
+        "Unsupported content type",
+    )
+    .detail("Send the header Content-Type: application/json")
+    .field("Content-Type")
 }
 
 /// A body that could not be read: too large, or the caller went away.
 pub(super) fn unread(rejection: &BytesRejection) -> Problem {
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", "Too large")
-                .detail("A body has at most 1000000 bytes")
-        }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "/problems/bad-body", "The body cannot be read")
-            .detail("The connection ended before the body did; send the request again"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "/problems/too-large",
+            "Too large",
+        )
+        .detail("A body has at most 1000000 bytes"),
+        _ => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "/problems/bad-body",
+            "The body cannot be read",
+        )
+        .detail("The connection ended before the body did; send the request again"),
     }
 }
 
@@ -66,8 +85,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn shape(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
-        return Problem::new(StatusCode::BAD_REQUEST, "/problems/bad-json", "The body is not JSON")
-            .detail(format!("{error}"));
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "/problems/bad-json",
+            "The body is not JSON",
+        )
+        .detail(format!("{error}"));
     }
     let detail = error.to_string();
     match path {
@@ -78,7 +101,9 @@ fn shape(path: &str, error: &serde_json::Error) -> Problem {
 
 /// serde names a missing or unknown field only in its message.
 fn named_in(detail: &str) -> Option<&str> {
-    let rest = detail.strip_prefix("missing field `").or_else(|| detail.strip_prefix("unknown field `"))?;
+    let rest = detail
+        .strip_prefix("missing field `")
+        .or_else(|| detail.strip_prefix("unknown field `"))?;
     rest.split('`').next()
 }
 
@@ -92,11 +117,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
-            let (path, detail) = (error.path().to_string(), error.inner().to_string());
-            let field = if path == "." { named_in(&detail).unwrap_or("query").to_owned() } else { path };
-            Problem::invalid(field, detail)
-        })
+        serde_path_to_error::deserialize(pairs)
+            .map(Self)
+            .map_err(|error| {
+                let (path, detail) = (error.path().to_string(), error.inner().to_string());
+                let field = if path == "." {
+                    named_in(&detail).unwrap_or("query").to_owned()
+                } else {
+                    path
+                };
+                Problem::invalid(field, detail)
+            })
     }
 }
 
@@ -104,8 +135,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let refused = || Problem::invalid("id", "id must be an integer from 1 up, as in /api/v1/leads/1");
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| refused())?;
+        let refused = || {
+            Problem::invalid(
+                "id",
+                "id must be an integer from 1 up, as in /api/v1/leads/1",
+            )
+        };
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| refused())?;
         match text.parse::<u64>() {
             Ok(id) if (1..=u64::MAX >> 1).contains(&id) && !text.starts_with('+') => Ok(Self(id)),
             _ => Err(refused()),

@@ -79,10 +79,13 @@ pub struct TransferParams {
 /// Refuses a reason that is an essay.
 pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>, Problem> {
     match reason {
-        Some(reason) if reason.chars().count() > 1000 => {
-            Err(Problem::invalid("reason", "reason must have at most 1000 characters"))
-        }
-        reason => Ok(reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty())),
+        Some(reason) if reason.chars().count() > 1000 => Err(Problem::invalid(
+            "reason",
+            "reason must have at most 1000 characters",
+        )),
+        reason => Ok(reason
+            .map(|reason| reason.trim().to_owned())
+            .filter(|reason| !reason.is_empty())),
     }
 }
 
@@ -94,13 +97,25 @@ pub async fn open(
     caller: Caller,
     Body(ask): Body<OpenLead>,
 ) -> Result<Changed<LeadView>, Problem> {
-    let OpenLead { source, business_domain, contact_id } = ask;
+    let OpenLead {
+        source,
+        business_domain,
+        contact_id,
+    } = ask;
     let (origin, contact) = (caller.origin(), contact_id.map(ContactId));
     api.contacts.expect_present(contact, &origin).await?;
     let id = LeadId(api.numbers.next(NumberKind::Lead, &origin).await?);
-    let command = LeadCommand::Open { source, business_domain, contact };
+    let command = LeadCommand::Open {
+        source,
+        business_domain,
+        contact,
+    };
     let lead = api.desk.open::<Lead>(id, command, &origin).await?;
-    Ok(api.created(LeadView::found(id, &lead)?, lead.position(), format!("/api/v1/leads/{id}")))
+    Ok(api.created(
+        LeadView::found(id, &lead)?,
+        lead.position(),
+        format!("/api/v1/leads/{id}"),
+    ))
 }
 
 /// Says what a lead is about and whose it is.
@@ -114,7 +129,10 @@ pub async fn describe(
 ) -> Result<Changed<LeadView>, Problem> {
     let (origin, contact) = (caller.origin(), ask.contact_id.map(ContactId));
     api.contacts.expect_present(contact, &origin).await?;
-    let command = LeadCommand::Describe { business_domain: ask.business_domain, contact };
+    let command = LeadCommand::Describe {
+        business_domain: ask.business_domain,
+        contact,
+    };
     send(&api, LeadId(id), command, &caller).await
 }
 
@@ -127,8 +145,16 @@ pub async fn change_stage(
     caller: Caller,
     Body(ask): Body<ChangeLeadStage>,
 ) -> Result<Changed<LeadView>, Problem> {
-    let ChangeLeadStage { stage, seen, reason } = ask;
-    let command = LeadCommand::ChangeStage { to: stage, seen, reason: checked_reason(reason)? };
+    let ChangeLeadStage {
+        stage,
+        seen,
+        reason,
+    } = ask;
+    let command = LeadCommand::ChangeStage {
+        to: stage,
+        seen,
+        reason: checked_reason(reason)?,
+    };
     send(&api, LeadId(id), command, &caller).await
 }
 
@@ -141,7 +167,15 @@ pub async fn record_messages(
     caller: Caller,
     Body(ask): Body<RecordMessages>,
 ) -> Result<Changed<LeadView>, Problem> {
-    send(&api, LeadId(id), LeadCommand::RecordMessages { increment: ask.increment }, &caller).await
+    send(
+        &api,
+        LeadId(id),
+        LeadCommand::RecordMessages {
+            increment: ask.increment,
+        },
+        &caller,
+    )
+    .await
 }
 
 /// Hands a lead to sales, and answers the sale it became.
@@ -156,11 +190,19 @@ pub async fn transfer(
     let currency = ask.currency.unwrap_or(api.settings.currency);
     let amount = Money::parse_whole(&ask.amount, currency)
         .map_err(|error| Problem::invalid("amount", format!("amount {error}")))?;
-    let (id, sale) = api.transfers.transfer(LeadId(id), amount, api.gate(), &caller.origin()).await?;
+    let (id, sale) = api
+        .transfers
+        .transfer(LeadId(id), amount, api.gate(), &caller.origin())
+        .await?;
     Ok(api.changed(SaleView::found(id, &sale)?, sale.position()))
 }
 
-async fn send(api: &Api, id: LeadId, command: LeadCommand, caller: &Caller) -> Result<Changed<LeadView>, Problem> {
+async fn send(
+    api: &Api,
+    id: LeadId,
+    command: LeadCommand,
+    caller: &Caller,
+) -> Result<Changed<LeadView>, Problem> {
     let lead = api.desk.send::<Lead>(id, command, &caller.origin()).await?;
     Ok(api.changed(LeadView::found(id, &lead)?, lead.position()))
 }

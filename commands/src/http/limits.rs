@@ -21,7 +21,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { anonymous: const { NonZeroU32::new(100).unwrap() }, key: const { NonZeroU32::new(1000).unwrap() } }
+        Self {
+            anonymous: const { NonZeroU32::new(100).unwrap() },
+            key: const { NonZeroU32::new(1000).unwrap() },
+        }
     }
 }
 
@@ -37,7 +40,10 @@ impl Limiter {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let keyed = |a_minute| Arc::new(RateLimiter::keyed(Quota::per_minute(a_minute)));
-        Self { anonymous: keyed(limits.anonymous), key: keyed(limits.key) }
+        Self {
+            anonymous: keyed(limits.anonymous),
+            key: keyed(limits.key),
+        }
     }
 
     /// Counts a call without a key, from this address.
@@ -54,8 +60,12 @@ impl Limiter {
 fn check(limiter: &DefaultKeyedRateLimiter<String>, client: &str) -> Result<(), Problem> {
     limiter.check_key(&client.to_owned()).map_err(|until| {
         let wait: Duration = until.wait_time_from(DefaultClock::default().now());
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "/problems/rate-limit", "Too many requests")
-            .detail("Wait as long as Retry-After says, or ask the operator for a higher limit")
-            .retry_after(wait.as_secs() + 1)
+        Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "/problems/rate-limit",
+            "Too many requests",
+        )
+        .detail("Wait as long as Retry-After says, or ask the operator for a higher limit")
+        .retry_after(wait.as_secs() + 1)
     })
 }

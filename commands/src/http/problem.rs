@@ -30,7 +30,14 @@ impl Problem {
     /// A problem of this kind.
     #[must_use]
     pub const fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
-        Self { kind, title, status: status.as_u16(), detail: None, field: None, retry_after: None }
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: None,
+            field: None,
+            retry_after: None,
+        }
     }
 
     /// What happened here, and what to do next.
@@ -57,9 +64,13 @@ impl Problem {
     /// A value that cannot be taken: which field, and what is allowed.
     #[must_use]
     pub fn invalid(field: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "/problems/invalid", "Invalid value")
-            .detail(allowed)
-            .field(field)
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "/problems/invalid",
+            "Invalid value",
+        )
+        .detail(allowed)
+        .field(field)
     }
 
     /// There is no such thing here.
@@ -77,9 +88,13 @@ impl Problem {
     /// Something of ours does not answer; trying again is safe.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", "Temporarily unavailable")
-            .detail(detail)
-            .retry_after(1)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "/problems/unavailable",
+            "Temporarily unavailable",
+        )
+        .detail(detail)
+        .retry_after(1)
     }
 
     /// A fault of ours: logged here, and told without its inside.
@@ -98,7 +113,9 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(header::CONTENT_TYPE, json)], body).into_response();
         if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -58,7 +58,9 @@ impl From<ContactError> for Problem {
         let detail = refusal.to_string();
         match refusal {
             ContactError::NotFound => Self::not_found(detail).field("id"),
-            ContactError::AlreadyCreated => Self::conflict("/problems/exists", "It exists already", detail),
+            ContactError::AlreadyCreated => {
+                Self::conflict("/problems/exists", "It exists already", detail)
+            }
             ContactError::NoName => Self::invalid("name", detail),
             ContactError::TooLong { field, .. } => Self::invalid(field.as_str(), detail),
             ContactError::TooMany => Self::invalid("phones", detail),
@@ -72,11 +74,14 @@ impl From<ContactsError> for Problem {
         match error {
             ContactsError::Contact(error) => error.into(),
             ContactsError::Taken { kind, .. } => {
-                Self::conflict("/problems/taken", "Another contact has it", detail).field(format!("{kind}s"))
+                Self::conflict("/problems/taken", "Another contact has it", detail)
+                    .field(format!("{kind}s"))
             }
-            ContactsError::Busy { kind } => Self::conflict("/problems/busy", "In use right now", detail)
-                .field(format!("{kind}s"))
-                .retry_after(60),
+            ContactsError::Busy { kind } => {
+                Self::conflict("/problems/busy", "In use right now", detail)
+                    .field(format!("{kind}s"))
+                    .retry_after(60)
+            }
             ContactsError::Unknown { .. } => Self::invalid("contact_id", detail),
             ContactsError::Failed(error) => failed(error),
         }
@@ -98,7 +103,9 @@ impl From<KeyError> for Problem {
         let detail = refusal.to_string();
         match refusal {
             KeyError::NotIssued => Self::not_found(detail).field("id"),
-            KeyError::AlreadyIssued => Self::conflict("/problems/exists", "It exists already", detail),
+            KeyError::AlreadyIssued => {
+                Self::conflict("/problems/exists", "It exists already", detail)
+            }
             KeyError::BadName => Self::invalid("name", detail),
         }
     }
@@ -140,19 +147,24 @@ where
 /// What is nobody's wish: a lost race, a log that does not answer, a fault of ours.
 fn failed<E: Error>(error: AggregateError<E>) -> Problem {
     match error {
-        AggregateError::AggregateConflict => {
-            Problem::conflict("/problems/conflict", "Someone else was faster", "Reload and decide again.")
-                .retry_after(1)
-        }
+        AggregateError::AggregateConflict => Problem::conflict(
+            "/problems/conflict",
+            "Someone else was faster",
+            "Reload and decide again.",
+        )
+        .retry_after(1),
         AggregateError::DatabaseConnectionError(error) => {
             tracing::error!(%error, "the log does not answer");
             Problem::unavailable(
                 "The event log does not answer; send the same request again, with the same Idempotency-Key if it has one.",
             )
         }
-        AggregateError::UnexpectedError(error) if is_too_large(&*error) => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", "Too large").detail(error.to_string())
-        }
+        AggregateError::UnexpectedError(error) if is_too_large(&*error) => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "/problems/too-large",
+            "Too large",
+        )
+        .detail(error.to_string()),
         AggregateError::UserError(_)
         | AggregateError::DeserializationError(_)
         | AggregateError::UnexpectedError(_) => Problem::internal(&error),

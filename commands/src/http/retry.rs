@@ -8,8 +8,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::api::Api;
 use super::answer::POSITION;
+use super::api::Api;
 use super::caller::Caller;
 use super::extract::unread;
 use super::problem::Problem;
@@ -32,27 +32,60 @@ pub async fn once(State(api): State<Api>, request: Request, next: Next) -> Respo
     }
 }
 
-async fn carry_out(api: &Api, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
-    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "/problems/idempotency-key", "Bad Idempotency-Key")
+async fn carry_out(
+    api: &Api,
+    key: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()))
+        .ok_or_else(|| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "/problems/idempotency-key",
+                "Bad Idempotency-Key",
+            )
             .detail("Idempotency-Key has 1 to 255 visible ASCII characters, for example a UUID")
             .field("Idempotency-Key")
-    })?;
+        })?;
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         return Ok(next.run(request).await);
     };
     let (mut parts, body) = request.into_parts();
-    let body = Bytes::from_request(Request::new(body), &()).await.map_err(|rejection| unread(&rejection))?;
-    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    let scope: [&[u8]; 4] =
-        [caller.actor.as_bytes(), parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), key.as_bytes()];
+    let body = Bytes::from_request(Request::new(body), &())
+        .await
+        .map_err(|rejection| unread(&rejection))?;
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("", |target| target.as_str());
+    let scope: [&[u8]; 4] = [
+        caller.actor.as_bytes(),
+        parts.method.as_str().as_bytes(),
+        parts.uri.path().as_bytes(),
+        key.as_bytes(),
+    ];
     let fingerprint = digest(&[target.as_bytes(), &body]);
     let journal = api.desk.journal();
-    match claim(journal, api.desk.clock(), &caller.workspace, &scope, fingerprint).await? {
+    match claim(
+        journal,
+        api.desk.clock(),
+        &caller.workspace,
+        &scope,
+        fingerprint,
+    )
+    .await?
+    {
         Claiming::Answered(answer) => Ok(replay(answer)),
         Claiming::Reused => Err(reused()),
         Claiming::Go(claimed) => {
-            parts.extensions.insert(Caller { claim: Some(Arc::clone(&claimed)), ..caller });
+            parts.extensions.insert(Caller {
+                claim: Some(Arc::clone(&claimed)),
+                ..caller
+            });
             let response = next.run(Request::from_parts(parts, Body::from(body))).await;
             keep(&claimed, response).await
         }
@@ -60,9 +93,13 @@ async fn carry_out(api: &Api, key: &HeaderValue, request: Request, next: Next) -
 }
 
 fn reused() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "/problems/idempotency-key-reused", "Idempotency-Key was used before")
-        .detail("This key was sent with another request; send a new key with a new request")
-        .field("Idempotency-Key")
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "/problems/idempotency-key-reused",
+        "Idempotency-Key was used before",
+    )
+    .detail("This key was sent with another request; send a new key with a new request")
+    .field("Idempotency-Key")
 }
 
 /// Keeps what a second try should hear; a failure that may pass is not kept.
@@ -72,14 +109,19 @@ async fn keep(claimed: &Claimed, response: Response) -> Result<Response, Problem
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
+    let bytes = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     let header = |name: &HeaderName| {
         let value = parts.headers.get(name)?.to_str().ok()?;
         Some((name.to_string(), value.to_owned()))
     };
     let answer = KeptAnswer {
         status: status.as_u16(),
-        headers: [header::CONTENT_TYPE, header::LOCATION, POSITION].iter().filter_map(header).collect(),
+        headers: [header::CONTENT_TYPE, header::LOCATION, POSITION]
+            .iter()
+            .filter_map(header)
+            .collect(),
         body: String::from_utf8_lossy(&bytes).into_owned(),
     };
     // Not kept: a retry carries the request out under the same ids, to the same result.
@@ -97,6 +139,8 @@ fn replay(answer: KeptAnswer) -> Response {
             response.headers_mut().insert(name, value);
         }
     }
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }

@@ -38,8 +38,19 @@ pub async fn change_stage(
     caller: Caller,
     Body(ask): Body<ChangeSaleStage>,
 ) -> Result<Changed<SaleView>, Problem> {
-    let ChangeSaleStage { stage, seen, reason } = ask;
-    let command = SaleCommand::ChangeStage { to: stage, seen, reason: checked_reason(reason)? };
-    let sale = api.desk.send::<Sale>(SaleId(id), command, &caller.origin()).await?;
+    let ChangeSaleStage {
+        stage,
+        seen,
+        reason,
+    } = ask;
+    let command = SaleCommand::ChangeStage {
+        to: stage,
+        seen,
+        reason: checked_reason(reason)?,
+    };
+    let sale = api
+        .desk
+        .send::<Sale>(SaleId(id), command, &caller.origin())
+        .await?;
     Ok(api.changed(SaleView::found(SaleId(id), &sale)?, sale.position()))
 }

@@ -105,7 +105,10 @@ pub struct ContactView {
 
 /// Minor units as a JSON number in whole units: `10000`, not `10000.0`; `99.9`.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "amounts are below 2^53 minor units")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "amounts are below 2^53 minor units"
+)]
 pub fn whole_units(money: Money) -> Number {
     match money.minor % 100 {
         0 => Number::from(money.minor / 100),
@@ -139,7 +142,8 @@ impl LeadView {
 
     /// The lead, or that there is none.
     pub fn found(id: LeadId, loaded: &Loaded<Lead>) -> Result<Self, Problem> {
-        Self::of(id, loaded).ok_or_else(|| Problem::not_found(format!("There is no lead {id}")).field("id"))
+        Self::of(id, loaded)
+            .ok_or_else(|| Problem::not_found(format!("There is no lead {id}")).field("id"))
     }
 }
 
@@ -162,7 +166,8 @@ impl SaleView {
 
     /// The sale, or that there is none.
     pub fn found(id: SaleId, loaded: &Loaded<Sale>) -> Result<Self, Problem> {
-        Self::of(id, loaded).ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
+        Self::of(id, loaded)
+            .ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
     }
 }
 
@@ -187,6 +192,7 @@ impl ContactView {
 
     /// The contact, or that there is none.
     pub fn found(id: ContactId, loaded: &Loaded<Contact>) -> Result<Self, Problem> {
-        Self::of(id, loaded).ok_or_else(|| Problem::not_found(format!("There is no contact {id}")).field("id"))
+        Self::of(id, loaded)
+            .ok_or_else(|| Problem::not_found(format!("There is no contact {id}")).field("id"))
     }
 }

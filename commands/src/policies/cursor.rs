@@ -46,16 +46,33 @@ impl Cursor {
         let claim = journal.claim(&key).await?;
         let (revision, kept) = match &claim {
             Some(claim) => {
-                let kept: Kept = serde_json::from_slice(&claim.body).map_err(JournalError::unavailable)?;
+                let kept: Kept =
+                    serde_json::from_slice(&claim.body).map_err(JournalError::unavailable)?;
                 if kept.until > clock.now() {
                     return Ok(None);
                 }
                 (claim.revision, kept)
             }
-            None => (0, Kept { sequence: 0, holder: Uuid::nil(), until: Timestamp::UNIX_EPOCH }),
+            None => (
+                0,
+                Kept {
+                    sequence: 0,
+                    holder: Uuid::nil(),
+                    until: Timestamp::UNIX_EPOCH,
+                },
+            ),
         };
-        let kept = Kept { holder: fresh_id(), ..kept };
-        let mut cursor = Self { journal: journal.clone(), clock: clock.clone(), key, revision, kept };
+        let kept = Kept {
+            holder: fresh_id(),
+            ..kept
+        };
+        let mut cursor = Self {
+            journal: journal.clone(),
+            clock: clock.clone(),
+            key,
+            revision,
+            kept,
+        };
         Ok(cursor.keep().await?.then_some(cursor))
     }
 
@@ -74,7 +91,11 @@ impl Cursor {
         let now = self.clock.now();
         self.kept.until = now + LEASE;
         let body = serde_json::to_vec(&self.kept).map_err(JournalError::unavailable)?;
-        match self.journal.put_claim(&self.key, self.revision, body, now).await {
+        match self
+            .journal
+            .put_claim(&self.key, self.revision, body, now)
+            .await
+        {
             Ok(revision) => {
                 self.revision = revision;
                 Ok(true)

@@ -35,10 +35,23 @@ impl Policy for OpenSales {
             return Ok(());
         }
         for event in &commit.events {
-            let Ok(LeadEvent::Transferred { sale, amount, .. }) = schemas::codec::decode(event) else { continue };
-            let Ok(lead) = commit.id.as_str().parse().map(LeadId) else { continue };
-            let opened =
-                open_sale(&self.desk, &commit.workspace, lead, sale, amount, commit.correlation, commit.commit_id).await;
+            let Ok(LeadEvent::Transferred { sale, amount, .. }) = schemas::codec::decode(event)
+            else {
+                continue;
+            };
+            let Ok(lead) = commit.id.as_str().parse().map(LeadId) else {
+                continue;
+            };
+            let opened = open_sale(
+                &self.desk,
+                &commit.workspace,
+                lead,
+                sale,
+                amount,
+                commit.correlation,
+                commit.commit_id,
+            )
+            .await;
             match opened {
                 Ok(_) => {}
                 Err(AggregateError::UserError(refusal)) => {
@@ -75,15 +88,25 @@ mod tests {
     use crate::sales::Transfers;
 
     const LEAD: LeadId = LeadId(1);
-    const AMOUNT: Money = Money { minor: 5_000_000, currency: Currency::Uah };
+    const AMOUNT: Money = Money {
+        minor: 5_000_000,
+        currency: Currency::Uah,
+    };
 
     fn gate() -> Gate {
-        Gate { min_score: Score::from_thousandths(600).unwrap(), fresh_after: Timestamp::UNIX_EPOCH }
+        Gate {
+            min_score: Score::from_thousandths(600).unwrap(),
+            fresh_after: Timestamp::UNIX_EPOCH,
+        }
     }
 
     async fn given_a_lead_ready_for_sales(desk: &Desk, origin: &Origin) {
         let score = Score::from_thousandths(750).unwrap();
-        let to = |to| LeadCommand::ChangeStage { to, seen: None, reason: None };
+        let to = |to| LeadCommand::ChangeStage {
+            to,
+            seen: None,
+            reason: None,
+        };
         let commands = [
             LeadCommand::Open {
                 source: LeadSource::Partner,
@@ -115,12 +138,23 @@ mod tests {
     async fn a_sale_is_opened_for_a_transfer_whose_request_died() {
         let (desk, journal, origin) = desk();
         given_a_lead_ready_for_sales(&desk, &origin).await;
-        let transfer = LeadCommand::Transfer { sale: SaleId(9), amount: AMOUNT, gate: gate() };
+        let transfer = LeadCommand::Transfer {
+            sale: SaleId(9),
+            amount: AMOUNT,
+            gate: gate(),
+        };
         desk.send::<Lead>(LEAD, transfer, &origin).await.unwrap();
 
-        let policy = tokio::spawn(run(OpenSales::new(desk.clone()), journal.clone(), Clock::System));
+        let policy = tokio::spawn(run(
+            OpenSales::new(desk.clone()),
+            journal.clone(),
+            Clock::System,
+        ));
         let opened = loop {
-            let sale = desk.load::<Sale>(&origin.workspace, SaleId(9)).await.unwrap();
+            let sale = desk
+                .load::<Sale>(&origin.workspace, SaleId(9))
+                .await
+                .unwrap();
             if let Some(open) = &sale.state.open {
                 break open.clone();
             }
@@ -135,19 +169,38 @@ mod tests {
         let (desk, journal, origin) = desk();
         given_a_lead_ready_for_sales(&desk, &origin).await;
         let policies: Vec<_> = (0..2)
-            .map(|_| tokio::spawn(run(OpenSales::new(desk.clone()), journal.clone(), Clock::System)))
+            .map(|_| {
+                tokio::spawn(run(
+                    OpenSales::new(desk.clone()),
+                    journal.clone(),
+                    Clock::System,
+                ))
+            })
             .collect();
         let transfers = Transfers::new(desk.clone(), Allocator::new(desk.clone()));
-        let (sale, _) = transfers.transfer(LEAD, AMOUNT, gate(), &origin).await.unwrap();
+        let (sale, _) = transfers
+            .transfer(LEAD, AMOUNT, gate(), &origin)
+            .await
+            .unwrap();
         let again = transfers.transfer(LEAD, AMOUNT, gate(), &origin).await;
         assert!(again.is_err(), "a lead is transferred once");
-        let last = desk.load::<Lead>(&origin.workspace, LEAD).await.unwrap().last;
+        let last = desk
+            .load::<Lead>(&origin.workspace, LEAD)
+            .await
+            .unwrap()
+            .last;
         // Both policies have seen the transfer once their feed is behind it.
         while journal.heads().await.unwrap()[0].sequence < last + 1 {
             tokio::task::yield_now().await;
         }
         assert_eq!(sale, SaleId(1));
-        assert_eq!(desk.load::<Sale>(&origin.workspace, sale).await.unwrap().version, 1);
+        assert_eq!(
+            desk.load::<Sale>(&origin.workspace, sale)
+                .await
+                .unwrap()
+                .version,
+            1
+        );
         policies.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }

@@ -31,6 +31,8 @@ pub struct OpenLead {
     pub contact: Option<ContactId>,
     /// Messages so far.
     pub message_count: u64,
+    /// Messages since the newest judgement, or since it came in.
+    pub unjudged_messages: u64,
     /// The newest judgement.
     pub analysis: Option<Analysis>,
     /// What it became.
@@ -239,6 +241,7 @@ impl Aggregate for Lead {
                 business_domain,
                 contact,
                 message_count: 0,
+                unjudged_messages: 0,
                 analysis: None,
                 transfer: None,
             });
@@ -257,8 +260,14 @@ impl OpenLead {
             }
             LeadEvent::ContactLinked { contact } => self.contact = Some(contact),
             LeadEvent::StageChanged { to, .. } => self.stage = to,
-            LeadEvent::MessagesRecorded { total, .. } => self.message_count = total,
-            LeadEvent::Analyzed(analysis) => self.analysis = Some(analysis),
+            LeadEvent::MessagesRecorded { increment, total } => {
+                self.message_count = total;
+                self.unjudged_messages = self.unjudged_messages.saturating_add(increment.into());
+            }
+            LeadEvent::Analyzed(analysis) => {
+                self.unjudged_messages = 0;
+                self.analysis = Some(analysis);
+            }
             LeadEvent::Transferred { sale, amount, .. } => {
                 self.stage = LeadStage::Transferred;
                 self.transfer = Some((sale, amount));

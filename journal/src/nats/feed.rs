@@ -83,15 +83,26 @@ struct Consumer {
 }
 
 impl Consumer {
-    async fn start(journal: &NatsJournal, partition: u16, after: u64) -> Result<Self, JournalError> {
+    async fn start(
+        journal: &NatsJournal,
+        partition: u16,
+        after: u64,
+    ) -> Result<Self, JournalError> {
         let inner = &journal.inner;
-        let events = journal.events(partition).map_err(|e| JournalError::Malformed(e.to_string()))?;
+        let events = journal
+            .events(partition)
+            .map_err(|e| JournalError::Malformed(e.to_string()))?;
         let inbox = inner.client.new_inbox();
-        let messages =
-            inner.client.subscribe(inbox.clone()).await.map_err(JournalError::unavailable)?;
+        let messages = inner
+            .client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(JournalError::unavailable)?;
         let config = push::Config {
             deliver_subject: inbox,
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after + 1 },
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: after + 1,
+            },
             ack_policy: AckPolicy::None,
             replay_policy: ReplayPolicy::Instant,
             max_deliver: 1,
@@ -101,7 +112,11 @@ impl Consumer {
             memory_storage: true,
             ..push::Config::default()
         };
-        match inner.context.create_consumer_on_stream(config, events.name()).await {
+        match inner
+            .context
+            .create_consumer_on_stream(config, events.name())
+            .await
+        {
             Ok(_) => {}
             Err(error) => match error.kind() {
                 ConsumerErrorKind::JetStream(gone)
@@ -119,7 +134,14 @@ impl Consumer {
             },
         }
         let messages = messages.ready_chunks(BATCH);
-        Ok(Self { journal: journal.clone(), partition, messages, last: after, fresh: true, amiss: None })
+        Ok(Self {
+            journal: journal.clone(),
+            partition,
+            messages,
+            last: after,
+            fresh: true,
+            amiss: None,
+        })
     }
 
     /// What is at hand, or why this consumer is of no more use; fails where the log itself does.
@@ -131,7 +153,9 @@ impl Consumer {
             return Ok(Err("NATS has fallen silent".into()));
         };
         let Some(chunk) = chunk else {
-            return Err(JournalError::unavailable("the connection to NATS was closed"));
+            return Err(JournalError::unavailable(
+                "the connection to NATS was closed",
+            ));
         };
         let mut batch = Vec::with_capacity(chunk.len());
         for message in chunk {
@@ -161,12 +185,23 @@ impl Consumer {
         let next = self.last + 1;
         if sequence != next {
             if self.fresh && sequence > next {
-                let position = Position { partition: self.partition, sequence: next };
-                return Err(JournalError::Corrupt { position, reason: "it is missing".into() });
+                let position = Position {
+                    partition: self.partition,
+                    sequence: next,
+                };
+                return Err(JournalError::Corrupt {
+                    position,
+                    reason: "it is missing".into(),
+                });
             }
-            return Ok(Err(format!("commit {sequence} came where {next} was due").into()));
+            return Ok(Err(
+                format!("commit {sequence} came where {next} was due").into()
+            ));
         }
-        let position = Position { partition: self.partition, sequence };
+        let position = Position {
+            partition: self.partition,
+            sequence,
+        };
         batch.push(Recorded::read(position, &message.payload)?);
         self.last = sequence;
         self.fresh = false;
@@ -179,7 +214,12 @@ impl Consumer {
         if status != 100 {
             return Err(format!("NATS: {}", message.description.as_deref().unwrap_or("?")).into());
         }
-        let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
+        let header = |name| {
+            message
+                .headers
+                .as_ref()
+                .and_then(|headers| headers.get(name))
+        };
         let stalled = header("Nats-Consumer-Stalled").map(|subject| subject.as_str().into());
         if let Some(reply) = message.reply.clone().or(stalled) {
             self.journal.inner.client.publish(reply, "".into()).await?;
@@ -197,7 +237,10 @@ impl Consumer {
 /// The commit's sequence: part of the subject that an acknowledgement would go to, with or
 /// without the account's domain and hash in it.
 fn sequence(message: &Message) -> Result<u64, Amiss> {
-    let reply = message.reply.as_ref().ok_or("a message without its place")?;
+    let reply = message
+        .reply
+        .as_ref()
+        .ok_or("a message without its place")?;
     let tokens: Vec<_> = reply.split('.').collect();
     let place = if tokens.len() > 9 { 7 } else { 5 };
     let sequence = tokens.get(place).ok_or("a message without its place")?;

@@ -47,7 +47,10 @@ pub(super) struct Stored {
 
 impl From<StreamMessage> for Stored {
     fn from(message: StreamMessage) -> Self {
-        Self { sequence: message.sequence, payload: message.payload }
+        Self {
+            sequence: message.sequence,
+            payload: message.payload,
+        }
     }
 }
 
@@ -77,7 +80,11 @@ struct Batch {
 
 impl Source {
     pub(super) fn new(context: &Context, name: String, replicated: bool) -> Self {
-        Self { context: context.clone(), name, replicated }
+        Self {
+            context: context.clone(),
+            name,
+            replicated,
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -95,7 +102,10 @@ impl Source {
                 if !self.replicated {
                     return Ok(0);
                 }
-                Ok(self.leader_last(subject).await?.map_or(0, |message| message.sequence))
+                Ok(self
+                    .leader_last(subject)
+                    .await?
+                    .map_or(0, |message| message.sequence))
             };
             self.collect(Some(subject), after, usize::MAX, end)
         })
@@ -109,7 +119,13 @@ impl Source {
         limit: usize,
     ) -> Result<Vec<Stored>, JournalError> {
         patiently(|| {
-            let end = async { if self.replicated { self.last().await } else { Ok(0) } };
+            let end = async {
+                if self.replicated {
+                    self.last().await
+                } else {
+                    Ok(0)
+                }
+            };
             self.collect(None, after, limit, end)
         })
         .await
@@ -118,7 +134,12 @@ impl Source {
     /// The sequence of the last message.
     pub(super) async fn last(&self) -> Result<u64, JournalError> {
         patiently(|| async {
-            let info = self.handle().await?.get_info().await.map_err(JournalError::unavailable)?;
+            let info = self
+                .handle()
+                .await?
+                .get_info()
+                .await
+                .map_err(JournalError::unavailable)?;
             Ok(info.state.last_sequence)
         })
         .await
@@ -132,21 +153,30 @@ impl Source {
     ) -> Result<Option<Found>, JournalError> {
         let stream = self.handle().await?;
         let found = if self.replicated {
-            let get = stream.raw_message_builder().sequence(after + 1).next_by_subject(subject);
+            let get = stream
+                .raw_message_builder()
+                .sequence(after + 1)
+                .next_by_subject(subject);
             match get.send().await {
                 Ok(message) => Some((message.sequence, message.headers)),
                 Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => None,
                 Err(error) => return Err(JournalError::unavailable(error)),
             }
         } else {
-            let get = stream.direct_get_builder().sequence(after + 1).next_by_subject(subject);
+            let get = stream
+                .direct_get_builder()
+                .sequence(after + 1)
+                .next_by_subject(subject);
             match get.send().await {
                 Ok(message) => Some((message.sequence, message.headers)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => None,
                 Err(error) => return Err(JournalError::unavailable(error)),
             }
         };
-        Ok(found.map(|(sequence, headers)| Found { sequence, id: id(&headers) }))
+        Ok(found.map(|(sequence, headers)| Found {
+            sequence,
+            id: id(&headers),
+        }))
     }
 
     /// The last message of a subject, as the leader has it.
@@ -161,7 +191,12 @@ impl Source {
     /// The last message of a subject, as any replica has it.
     pub(super) async fn direct_last(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
         patiently(|| async {
-            match self.handle().await?.direct_get_last_for_subject(subject).await {
+            match self
+                .handle()
+                .await?
+                .direct_get_last_for_subject(subject)
+                .await
+            {
                 Ok(message) => Ok(Some(message.into())),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
                 Err(error) => Err(JournalError::unavailable(error)),
@@ -171,7 +206,12 @@ impl Source {
     }
 
     async fn leader_last(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
-        match self.handle().await?.get_last_raw_message_by_subject(subject).await {
+        match self
+            .handle()
+            .await?
+            .get_last_raw_message_by_subject(subject)
+            .await
+        {
             Ok(message) => Ok(Some(message.into())),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(JournalError::unavailable(error)),
@@ -179,7 +219,10 @@ impl Source {
     }
 
     async fn handle(&self) -> Result<Stream<()>, JournalError> {
-        self.context.get_stream_no_info(&self.name).await.map_err(JournalError::unavailable)
+        self.context
+            .get_stream_no_info(&self.name)
+            .await
+            .map_err(JournalError::unavailable)
     }
 
     /// Batch after batch until the limit, or the end as both the answering replica and the
@@ -195,13 +238,18 @@ impl Source {
         let mut patience = Patience::new(CATCH_UP_WITHIN);
         let mut messages = Vec::new();
         loop {
-            after = batch.messages.last().map_or(after, |message| message.sequence);
+            after = batch
+                .messages
+                .last()
+                .map_or(after, |message| message.sequence);
             messages.append(&mut batch.messages);
             if messages.len() >= limit || (!batch.more && after >= end) {
                 return Ok(messages);
             }
             if !batch.more && !patience.pause().await {
-                return Err(JournalError::unavailable("a replica of NATS does not catch up"));
+                return Err(JournalError::unavailable(
+                    "a replica of NATS does not catch up",
+                ));
             }
             batch = self.batch(subject, after, limit - messages.len()).await?;
         }
@@ -213,7 +261,10 @@ impl Source {
         after: u64,
         limit: usize,
     ) -> Result<Batch, JournalError> {
-        let nothing = Batch { messages: Vec::new(), more: false };
+        let nothing = Batch {
+            messages: Vec::new(),
+            more: false,
+        };
         if limit == 0 {
             return Ok(nothing);
         }
@@ -226,8 +277,10 @@ impl Source {
         let ask = serde_json::to_vec(&ask).map_err(JournalError::unavailable)?;
         let client = self.context.client();
         let inbox = client.new_inbox();
-        let mut answers =
-            client.subscribe(inbox.clone()).await.map_err(JournalError::unavailable)?;
+        let mut answers = client
+            .subscribe(inbox.clone())
+            .await
+            .map_err(JournalError::unavailable)?;
         let address = format!("$JS.API.DIRECT.GET.{}", self.name);
         client
             .publish_with_reply(address, inbox, ask.into())
@@ -247,7 +300,10 @@ impl Source {
                         return Err(JournalError::unavailable("a part of a batch was lost"));
                     }
                     last = number(&message, "Nats-Sequence")?;
-                    batch.messages.push(Stored { sequence: last, payload: message.payload });
+                    batch.messages.push(Stored {
+                        sequence: last,
+                        payload: message.payload,
+                    });
                 }
                 Some(204) => {
                     if number(&message, "Nats-Last-Sequence")? != last {
@@ -257,7 +313,9 @@ impl Source {
                     return Ok(batch);
                 }
                 Some(404) => return Ok(batch),
-                Some(503) => return Err(JournalError::unavailable("no NATS server has the stream")),
+                Some(503) => {
+                    return Err(JournalError::unavailable("no NATS server has the stream"));
+                }
                 Some(_) => {
                     let reason = message.description.unwrap_or_default();
                     return Err(JournalError::unavailable(format!("NATS: {reason}")));
@@ -269,10 +327,17 @@ impl Source {
 
 /// A number out of a header. A server that knows no batches does not send it.
 fn number(message: &Message, name: &str) -> Result<u64, JournalError> {
-    let value = message.headers.as_ref().and_then(|headers| headers.get(name));
-    value.and_then(|value| value.as_str().parse().ok()).ok_or_else(|| {
-        JournalError::unavailable(format!("NATS answers a batch without {name}; it is too old"))
-    })
+    let value = message
+        .headers
+        .as_ref()
+        .and_then(|headers| headers.get(name));
+    value
+        .and_then(|value| value.as_str().parse().ok())
+        .ok_or_else(|| {
+            JournalError::unavailable(format!(
+                "NATS answers a batch without {name}; it is too old"
+            ))
+        })
 }
 
 fn id(headers: &HeaderMap) -> Option<Uuid> {

@@ -20,7 +20,10 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(within: Duration) -> Self {
-        Self { deadline: Instant::now() + within, pause: FIRST_PAUSE }
+        Self {
+            deadline: Instant::now() + within,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Waits a little; `false` at once when the time is up.

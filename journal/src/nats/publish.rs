@@ -49,7 +49,9 @@ pub(super) async fn put(
         let unclear = match (outcome, winner(source, letter, &outcome).await) {
             (_, Ok(Some(winner))) if winner.id == Some(letter.id) => return Ok(winner.sequence),
             (_, Ok(Some(_))) | (Outcome::Behind, Ok(None)) => return Err(JournalError::Conflict),
-            (_, Ok(None)) => JournalError::unavailable("NATS does not say what became of a message"),
+            (_, Ok(None)) => {
+                JournalError::unavailable("NATS does not say what became of a message")
+            }
             (_, Err(error)) => error,
         };
         if !patience.pause().await {
@@ -68,11 +70,20 @@ async fn winner(
         Outcome::Duplicate(sequence) => {
             // The id was seen; it is ours only on our subject.
             let there = source.first_behind(&letter.subject, sequence - 1).await?;
-            let other = Found { sequence: 0, id: None };
-            Ok(Some(there.filter(|found| found.sequence == *sequence).unwrap_or(other)))
+            let other = Found {
+                sequence: 0,
+                id: None,
+            };
+            Ok(Some(
+                there
+                    .filter(|found| found.sequence == *sequence)
+                    .unwrap_or(other),
+            ))
         }
         Outcome::Stored(_) | Outcome::Behind | Outcome::Unclear => {
-            source.first_behind(&letter.subject, letter.expected_last).await
+            source
+                .first_behind(&letter.subject, letter.expected_last)
+                .await
         }
     }
 }
@@ -95,8 +106,9 @@ async fn send(client: &Client, source: &Source, letter: &Letter) -> Result<Outco
     headers.insert(MESSAGE_ID, &*letter.id.hyphenated().encode_lower(&mut id));
     headers.insert(EXPECTED_STREAM, source.name());
     headers.insert(EXPECTED_LAST, HeaderValue::from(letter.expected_last));
-    let sent =
-        client.request_with_headers(letter.subject.clone(), headers, letter.body.clone()).await;
+    let sent = client
+        .request_with_headers(letter.subject.clone(), headers, letter.body.clone())
+        .await;
     match sent {
         Ok(answer) => Answer::read(&answer.payload)?.outcome(),
         // No leader, no connection or no time: whether it arrived is what nobody knows.
@@ -144,7 +156,8 @@ impl Answer {
 
     /// Fails unless the message was stored.
     pub(super) fn accepted(self) -> Result<(), JournalError> {
-        self.error.map_or(Ok(()), |error| Err(JournalError::unavailable(error)))
+        self.error
+            .map_or(Ok(()), |error| Err(JournalError::unavailable(error)))
     }
 
     fn outcome(self) -> Result<Outcome, JournalError> {
@@ -172,17 +185,27 @@ mod tests {
     }
 
     fn error(code: u64) -> String {
-        format!(r#"{{"error":{{"code":400,"err_code":{code},"description":"x"}},"stream":"","seq":0}}"#)
+        format!(
+            r#"{{"error":{{"code":400,"err_code":{code},"description":"x"}},"stream":"","seq":0}}"#
+        )
     }
 
     #[test]
     fn both_codes_of_a_lost_race_are_known() {
         assert_eq!(outcome(r#"{"stream":"S","seq":7}"#), Outcome::Stored(7));
-        assert_eq!(outcome(r#"{"stream":"S","seq":7,"duplicate":true}"#), Outcome::Duplicate(7));
+        assert_eq!(
+            outcome(r#"{"stream":"S","seq":7,"duplicate":true}"#),
+            Outcome::Duplicate(7)
+        );
         assert_eq!(outcome(&error(10071)), Outcome::Behind);
         for code in [10158, 10163, 10164, 10201] {
             assert_eq!(outcome(&error(code)), Outcome::Unclear);
         }
-        assert!(Answer::read(error(10077).as_bytes()).unwrap().outcome().is_err());
+        assert!(
+            Answer::read(error(10077).as_bytes())
+                .unwrap()
+                .outcome()
+                .is_err()
+        );
     }
 }

@@ -55,7 +55,9 @@ pub enum Refusal {
         reason: String,
     },
     /// The log was made with another number of partitions.
-    #[error("this log has {found} partitions, not {asked}; their number is fixed when a log is made")]
+    #[error(
+        "this log has {found} partitions, not {asked}; their number is fixed when a log is made"
+    )]
     Partitions {
         /// How many it has.
         found: String,
@@ -83,7 +85,10 @@ impl From<Refusal> for JournalError {
 
 /// Connects, and refuses a server that we must not run on.
 pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalError> {
-    let addresses = options.url.split(',').map(|url| ServerAddr::from_str(url.trim()));
+    let addresses = options
+        .url
+        .split(',')
+        .map(|url| ServerAddr::from_str(url.trim()));
     let addresses: Vec<_> = addresses
         .collect::<Result<_, _>>()
         .map_err(|error| Refusal::Setting(format!("not an address of NATS: {error}")))?;
@@ -97,10 +102,16 @@ pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalErro
         .map_err(JournalError::unavailable)?;
     let info = client.server_info();
     if version(&info.version) < Some(OLDEST) {
-        return Err(Refusal::Version { found: info.version }.into());
+        return Err(Refusal::Version {
+            found: info.version,
+        }
+        .into());
     }
     if info.max_payload < MAX_BYTES + HEADERS {
-        return Err(Refusal::Payload { found: info.max_payload }.into());
+        return Err(Refusal::Payload {
+            found: info.max_payload,
+        }
+        .into());
     }
     if !options.allow_lazy_sync {
         require_sync(options, &info.server_id).await?;
@@ -138,7 +149,11 @@ struct JetStreamConfig {
 async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refusal> {
     let unknown = |reason: String| Refusal::UnknownSync { reason };
     let monitors = options.monitor_url.as_deref().unwrap_or_default();
-    let monitors: Vec<_> = monitors.split(',').map(str::trim).filter(|m| !m.is_empty()).collect();
+    let monitors: Vec<_> = monitors
+        .split(',')
+        .map(str::trim)
+        .filter(|m| !m.is_empty())
+        .collect();
     if monitors.is_empty() {
         return Err(unknown("no monitoring endpoint was named".into()));
     }
@@ -150,28 +165,39 @@ async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refu
             .map_err(|reason| unknown(format!("{monitor}: {reason}")))?;
         let config = varz.jetstream.and_then(|jetstream| jetstream.config);
         if !config.is_some_and(|config| config.sync_always) {
-            return Err(Refusal::LazySync { monitor: (*monitor).to_owned() });
+            return Err(Refusal::LazySync {
+                monitor: (*monitor).to_owned(),
+            });
         }
         asked.push(varz.server_id);
     }
     asked.sort_unstable();
     asked.dedup();
     if !asked.iter().any(|id| id == connected) {
-        return Err(unknown("the monitoring endpoint belongs to another server".into()));
+        return Err(unknown(
+            "the monitoring endpoint belongs to another server".into(),
+        ));
     }
     if asked.len() < options.replicas {
         let (asked, replicas) = (asked.len(), options.replicas);
-        return Err(unknown(format!("{replicas} nodes hold each message, {asked} were asked")));
+        return Err(unknown(format!(
+            "{replicas} nodes hold each message, {asked} were asked"
+        )));
     }
     Ok(())
 }
 
 /// One small GET; not worth an HTTP client.
 async fn varz(monitor: &str) -> Result<Varz, String> {
-    let authority = monitor.strip_prefix("http://").ok_or("it must start with http://")?;
+    let authority = monitor
+        .strip_prefix("http://")
+        .ok_or("it must start with http://")?;
     let authority = authority.split('/').next().unwrap_or_default();
-    let address =
-        if authority.contains(':') { authority.to_owned() } else { format!("{authority}:8222") };
+    let address = if authority.contains(':') {
+        authority.to_owned()
+    } else {
+        format!("{authority}:8222")
+    };
     let answer = async {
         let mut socket = TcpStream::connect(&address).await?;
         let request = format!("GET /varz HTTP/1.0\r\nHost: {authority}\r\n\r\n");
@@ -179,8 +205,13 @@ async fn varz(monitor: &str) -> Result<Varz, String> {
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).await.map(|_| answer)
     };
-    let answer = answer.await.map_err(|error: std::io::Error| error.to_string())?;
-    let end = answer.windows(4).position(|end| end == b"\r\n\r\n").ok_or("it does not speak HTTP")?;
+    let answer = answer
+        .await
+        .map_err(|error: std::io::Error| error.to_string())?;
+    let end = answer
+        .windows(4)
+        .position(|end| end == b"\r\n\r\n")
+        .ok_or("it does not speak HTTP")?;
     serde_json::from_slice(&answer[end + 4..]).map_err(|error| error.to_string())
 }
 

@@ -31,7 +31,10 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(prefix: &str) -> Result<Self, Refusal> {
         let prefix = Token::try_new(prefix).map_err(|error| Refusal::Setting(error.to_string()))?;
-        Ok(Self { subjects: prefix.as_str().to_lowercase(), streams: prefix.into() })
+        Ok(Self {
+            subjects: prefix.as_str().to_lowercase(),
+            streams: prefix.into(),
+        })
     }
 
     /// The subject of an aggregate's commits.
@@ -74,11 +77,19 @@ impl Opened {
             return Err(Refusal::Setting("a log has at least one partition".into()).into());
         }
         // Two processes may make a new log at once: whoever makes the first stream names the log.
-        let mut maker = Maker { context, options, identity: format!("nats-{}", super::fresh_id()) };
+        let mut maker = Maker {
+            context,
+            options,
+            identity: format!("nats-{}", super::fresh_id()),
+        };
         let first = maker.open(&maker.events(names, 0)).await?;
         let found = first.metadata.get(PARTITIONS).cloned().unwrap_or_default();
         if found != options.partitions.to_string() {
-            return Err(Refusal::Partitions { found, asked: options.partitions }.into());
+            return Err(Refusal::Partitions {
+                found,
+                asked: options.partitions,
+            }
+            .into());
         }
         maker.identity = first.metadata.get(IDENTITY).cloned().unwrap_or_default();
         let mut events = vec![(first.name, first.num_replicas)];
@@ -87,7 +98,12 @@ impl Opened {
         }
         let snapshots = maker.open_same(&maker.snapshots(names)).await?;
         let claims = maker.open_same(&maker.claims(names)).await?;
-        Ok(Self { identity: maker.identity, events, snapshots, claims })
+        Ok(Self {
+            identity: maker.identity,
+            events,
+            snapshots,
+            claims,
+        })
     }
 }
 
@@ -130,7 +146,11 @@ impl Maker<'_> {
 
     /// Fails where another process was faster; then it is found.
     async fn make(&self, wanted: &Config) -> Result<Config, JournalError> {
-        let made = self.context.create_stream(wanted).await.map_err(JournalError::unavailable)?;
+        let made = self
+            .context
+            .create_stream(wanted)
+            .await
+            .map_err(JournalError::unavailable)?;
         Ok(made.cached_info().config.clone())
     }
 
@@ -139,7 +159,11 @@ impl Maker<'_> {
         let found = self.open(wanted).await?;
         if found.metadata.get(IDENTITY) != Some(&self.identity) {
             let reason = "it belongs to another log".into();
-            return Err(Refusal::Stream { stream: found.name, reason }.into());
+            return Err(Refusal::Stream {
+                stream: found.name,
+                reason,
+            }
+            .into());
         }
         Ok((found.name, found.num_replicas))
     }
@@ -208,7 +232,10 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Refusal> {
         "what it discards when full is not as we set it"
     } else if found.max_age != wanted.max_age
         || limited(found.max_messages, wanted.max_messages)
-        || limited(found.max_messages_per_subject, wanted.max_messages_per_subject)
+        || limited(
+            found.max_messages_per_subject,
+            wanted.max_messages_per_subject,
+        )
     {
         "it forgets messages otherwise than we set it"
     } else if (wanted.deny_delete, wanted.deny_purge) != (found.deny_delete, found.deny_purge) {
@@ -220,9 +247,17 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Refusal> {
     } else {
         if found.num_replicas != wanted.num_replicas {
             let (found_replicas, asked) = (found.num_replicas, wanted.num_replicas);
-            tracing::warn!(stream = found.name, found_replicas, asked, "replicas differ");
+            tracing::warn!(
+                stream = found.name,
+                found_replicas,
+                asked,
+                "replicas differ"
+            );
         }
         return Ok(());
     };
-    Err(Refusal::Stream { stream: found.name.clone(), reason: reason.into() })
+    Err(Refusal::Stream {
+        stream: found.name.clone(),
+        reason: reason.into(),
+    })
 }

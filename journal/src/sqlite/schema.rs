@@ -65,7 +65,9 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::unavailable)?;
     prepare(&connection).map_err(JournalError::unavailable)?;
-    connection.pragma_update(None, "query_only", true).map_err(JournalError::unavailable)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(JournalError::unavailable)?;
     Ok(connection)
 }
 
@@ -80,11 +82,17 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// The log's identity, made with the file.
-#[expect(clippy::disallowed_methods, reason = "a log's identity is made here, once")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log's identity is made here, once"
+)]
 pub(super) fn identity(connection: &Connection) -> Result<String, JournalError> {
     let made = format!("sqlite-{}", Uuid::now_v7());
     connection
-        .execute("INSERT INTO log (identity) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM log)", [made])
+        .execute(
+            "INSERT INTO log (identity) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM log)",
+            [made],
+        )
         .and_then(|_| connection.query_row("SELECT identity FROM log", [], |row| row.get(0)))
         .map_err(JournalError::unavailable)
 }

@@ -41,8 +41,13 @@ impl Writer {
     }
 
     /// Appends a commit; answers its position after it is durable.
-    pub(super) async fn append(&self, commit: Sealed, expected_last: u64) -> Result<u64, JournalError> {
-        self.submit(move |connection| insert(connection, &commit, expected_last)).await
+    pub(super) async fn append(
+        &self,
+        commit: Sealed,
+        expected_last: u64,
+    ) -> Result<u64, JournalError> {
+        self.submit(move |connection| insert(connection, &commit, expected_last))
+            .await
     }
 
     /// Runs a small write in the next transaction.
@@ -50,7 +55,8 @@ impl Writer {
         &self,
         write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, JournalError> {
-        self.submit(move |connection| write(connection).map_err(JournalError::unavailable)).await
+        self.submit(move |connection| write(connection).map_err(JournalError::unavailable))
+            .await
     }
 
     async fn submit<T: Send + 'static>(
@@ -59,7 +65,9 @@ impl Writer {
     ) -> Result<T, JournalError> {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let outcome = connection.map_err(JournalError::unavailable).and_then(write);
+            let outcome = connection
+                .map_err(JournalError::unavailable)
+                .and_then(write);
             Box::new(move |failed: Option<String>| {
                 // A caller that went away needs no answer.
                 drop(sender.send(match failed {
@@ -68,7 +76,9 @@ impl Writer {
                 }));
             })
         });
-        self.jobs.send(job).map_err(|_| JournalError::unavailable("the writer has stopped"))?;
+        self.jobs
+            .send(job)
+            .map_err(|_| JournalError::unavailable("the writer has stopped"))?;
         answer.await.map_err(JournalError::unavailable)?
     }
 }
@@ -94,7 +104,9 @@ fn commit_group(
     connection: &Connection,
     group: impl Iterator<Item = Job>,
 ) -> (Vec<Answer>, Option<String>) {
-    let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
+    let begun = connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(|error| error.to_string());
     // A full disk rolls back by itself; what came after it would be committed one by one.
     let open = || match (&begun, connection.is_autocommit()) {
         (Ok(()), false) => Ok(connection),
@@ -110,7 +122,11 @@ fn commit_group(
     (answers, failed)
 }
 
-fn insert(connection: &Connection, commit: &Sealed, expected_last: u64) -> Result<u64, JournalError> {
+fn insert(
+    connection: &Connection,
+    commit: &Sealed,
+    expected_last: u64,
+) -> Result<u64, JournalError> {
     let stream = commit.stream.to_string();
     let id = commit.commit_id.as_bytes();
     let mut statement = connection
@@ -120,8 +136,17 @@ fn insert(connection: &Connection, commit: &Sealed, expected_last: u64) -> Resul
              WHERE stream = ?1 ORDER BY first_version DESC LIMIT 1), 0) ON CONFLICT DO NOTHING",
         )
         .map_err(JournalError::unavailable)?;
-    let values = params![stream, commit.first_version, id, commit.bytes, expected_last];
-    match statement.execute(values).map_err(JournalError::unavailable)? {
+    let values = params![
+        stream,
+        commit.first_version,
+        id,
+        commit.bytes,
+        expected_last
+    ];
+    match statement
+        .execute(values)
+        .map_err(JournalError::unavailable)?
+    {
         1 => u64::try_from(connection.last_insert_rowid()).map_err(JournalError::unavailable),
         _ => appended_before(connection, &stream, id)?.ok_or(JournalError::Conflict),
     }
@@ -135,11 +160,17 @@ fn appended_before(
     connection
         .prepare_cached("SELECT position FROM commits WHERE commit_id = ?1 AND stream = ?2")
         .and_then(|mut statement| {
-            statement.query_row(params![id, stream], |row| row.get(0)).optional()
+            statement
+                .query_row(params![id, stream], |row| row.get(0))
+                .optional()
         })
         .map_err(JournalError::unavailable)
 }
 
 fn head(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row("SELECT COALESCE(MAX(position), 0) FROM commits", [], |row| row.get(0))
+    connection.query_row(
+        "SELECT COALESCE(MAX(position), 0) FROM commits",
+        [],
+        |row| row.get(0),
+    )
 }

@@ -40,14 +40,18 @@ impl<A: Storable> WorkspaceStore<A> {
     }
 
     fn stream(&self, id: &str) -> Result<StreamId, BadToken> {
-        Ok(self.store.stream(self.workspace.clone(), Token::try_new(id)?))
+        Ok(self
+            .store
+            .stream(self.workspace.clone(), Token::try_new(id)?))
     }
 }
 
 fn failed<E: std::error::Error>(error: JournalError) -> AggregateError<E> {
     match error {
         JournalError::Conflict => AggregateError::AggregateConflict,
-        error @ JournalError::Unavailable(_) => AggregateError::DatabaseConnectionError(error.into()),
+        error @ JournalError::Unavailable(_) => {
+            AggregateError::DatabaseConnectionError(error.into())
+        }
         error @ JournalError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
         error @ (JournalError::TooLarge { .. } | JournalError::Malformed(_)) => {
             AggregateError::UnexpectedError(error.into())
@@ -73,7 +77,10 @@ fn entry<T: std::str::FromStr, E: std::error::Error>(
 impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
     type AC = Context<A>;
 
-    async fn load_events(&self, id: &str) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
+    async fn load_events(
+        &self,
+        id: &str,
+    ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let stream = self.stream(id).map_err(unexpected)?;
         let commits = self.store.journal.load(&stream, 0).await.map_err(failed)?;
         let mut envelopes = Vec::new();
@@ -98,7 +105,11 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
     async fn load_aggregate(&self, id: &str) -> Result<Context<A>, AggregateError<A::Error>> {
         let stream = self.stream(id).map_err(unexpected)?;
         let seen = self.store.load(&stream).await.map_err(failed)?;
-        Ok(Context { stream, state: seen.state.clone(), seen })
+        Ok(Context {
+            stream,
+            state: seen.state.clone(),
+            seen,
+        })
     }
 
     /// Needs `commit_id` and `at` in the metadata, and takes `actor`, `command` and
@@ -113,7 +124,12 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             return Ok(Vec::new());
         }
         let commit_id: Uuid = entry(&metadata, "commit_id")?;
-        let text = |name: &str| metadata.get(name).cloned().unwrap_or_else(|| "unknown".into());
+        let text = |name: &str| {
+            metadata
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| "unknown".into())
+        };
         let meta = Meta {
             commit_id,
             actor: text("actor"),
@@ -125,7 +141,10 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             retried: false,
         };
         let Context { stream, seen, .. } = context;
-        self.store.append(&stream, &seen, &events, meta).await.map_err(failed)?;
+        self.store
+            .append(&stream, &seen, &events, meta)
+            .await
+            .map_err(failed)?;
         let first = usize::try_from(seen.version + 1).map_err(unexpected)?;
         Ok((first..)
             .zip(events)

@@ -62,7 +62,10 @@ impl<A: Storable> Loaded<A> {
     /// Where its last commit is.
     #[must_use]
     pub const fn position(&self) -> Position {
-        Position { partition: self.partition, sequence: self.last }
+        Position {
+            partition: self.partition,
+            sequence: self.last,
+        }
     }
 
     /// Whether one of its last commits has this id.
@@ -79,7 +82,10 @@ impl<A: Storable> Loaded<A> {
 
     /// After the next commit that the log holds.
     pub(super) fn then(mut self, recorded: &Recorded) -> Result<Self, JournalError> {
-        let corrupt = |reason: String| JournalError::Corrupt { position: recorded.position, reason };
+        let corrupt = |reason: String| JournalError::Corrupt {
+            position: recorded.position,
+            reason,
+        };
         if recorded.commit.first_version != self.version + 1 {
             return Err(corrupt(format!(
                 "version {} follows version {}",
@@ -87,14 +93,16 @@ impl<A: Storable> Loaded<A> {
             )));
         }
         for event in &recorded.commit.events {
-            self.state.apply(schemas::codec::decode(event).map_err(|error| corrupt(error.to_string()))?);
+            self.state
+                .apply(schemas::codec::decode(event).map_err(|error| corrupt(error.to_string()))?);
         }
         self.advance(&recorded.commit, recorded.position, recorded.hash);
         Ok(self)
     }
 
-    /// After a commit that was just appended.
-    pub(super) fn grown(
+    /// After a commit with these events.
+    #[must_use]
+    pub fn grown(
         mut self,
         events: &[A::Event],
         commit: &Commit,
@@ -105,6 +113,14 @@ impl<A: Storable> Loaded<A> {
             self.state.apply(event.clone());
         }
         self.advance(commit, position, hash);
+        self
+    }
+
+    /// Without what only a writer needs: the hash and the last commit ids.
+    #[must_use]
+    pub fn for_readers(mut self) -> Self {
+        self.hash = None;
+        self.recent.clear();
         self
     }
 
@@ -123,7 +139,10 @@ impl<A: Storable> Loaded<A> {
 
     pub(super) fn to_snapshot(&self) -> Result<Vec<u8>, serde_json::Error> {
         let sources = domain::SOURCES.to_owned();
-        serde_json::to_vec(&Snapshot { sources, loaded: self.clone() })
+        serde_json::to_vec(&Snapshot {
+            sources,
+            loaded: self.clone(),
+        })
     }
 
     /// `None` where other code made it: then the whole stream is read instead.

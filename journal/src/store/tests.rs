@@ -45,9 +45,16 @@ fn taken(first: u64) -> Vec<NumbersEvent> {
     vec![NumbersEvent::Taken { first, count: 1 }]
 }
 
-async fn append(store: &Store<Numbers>, seen: &Loaded<Numbers>, number: u128) -> Result<Loaded<Numbers>, JournalError> {
+async fn append(
+    store: &Store<Numbers>,
+    seen: &Loaded<Numbers>,
+    number: u128,
+) -> Result<Loaded<Numbers>, JournalError> {
     let events = taken(seen.state.used + 1);
-    store.append(&stream(), seen, &events, meta(number)).await.map(|loaded| Loaded::clone(&loaded))
+    store
+        .append(&stream(), seen, &events, meta(number))
+        .await
+        .map(|loaded| Loaded::clone(&loaded))
 }
 
 #[tokio::test]
@@ -60,7 +67,10 @@ async fn a_state_grows_with_what_is_appended_and_is_the_same_when_read_back() {
     }
     let read = reader.load(&stream()).await.unwrap();
     assert_eq!(read.state, Numbers { used: 3 });
-    assert_eq!((read.version, read.last, read.hash), (loaded.version, loaded.last, loaded.hash));
+    assert_eq!(
+        (read.version, read.last, read.hash),
+        (loaded.version, loaded.last, loaded.hash)
+    );
     assert_eq!(read.created_at, Some(Timestamp::from_second(1).unwrap()));
     assert_eq!(read.updated_at, Some(Timestamp::from_second(3).unwrap()));
     assert!(read.remembers(Uuid::from_u128(2)));
@@ -72,7 +82,10 @@ async fn a_stale_cache_is_refused_and_catches_up() {
     let (one, two) = (store(&journal), store(&journal));
     let seen = one.load(&stream()).await.unwrap();
     append(&two, &Loaded::default(), 1).await.unwrap();
-    assert!(matches!(append(&one, &seen, 2).await, Err(JournalError::Conflict)));
+    assert!(matches!(
+        append(&one, &seen, 2).await,
+        Err(JournalError::Conflict)
+    ));
     let seen = one.reload(&stream()).await.unwrap();
     assert_eq!(append(&one, &seen, 2).await.unwrap().state.used, 2);
 }
@@ -82,8 +95,15 @@ async fn a_retry_reads_back_what_was_stored_first() {
     let journal = journal();
     let store = store(&journal);
     append(&store, &Loaded::default(), 7).await.unwrap();
-    let again = Meta { at: Timestamp::from_second(99).unwrap(), retried: true, ..meta(7) };
-    let loaded = store.append(&stream(), &Loaded::default(), &taken(1), again).await.unwrap();
+    let again = Meta {
+        at: Timestamp::from_second(99).unwrap(),
+        retried: true,
+        ..meta(7)
+    };
+    let loaded = store
+        .append(&stream(), &Loaded::default(), &taken(1), again)
+        .await
+        .unwrap();
     assert_eq!(loaded.updated_at, Some(Timestamp::from_second(7).unwrap()));
     assert_eq!(loaded.version, 1);
 }
@@ -107,9 +127,19 @@ async fn a_state_can_be_seen_as_of_an_earlier_time_and_as_a_commit_left_it() {
     }
     let at = Timestamp::from_second(3).unwrap();
     assert_eq!(store.load_as_of(&stream(), at).await.unwrap().state.used, 3);
-    let after = store.load_after(&stream(), Uuid::from_u128(2)).await.unwrap().unwrap();
+    let after = store
+        .load_after(&stream(), Uuid::from_u128(2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(after.state.used, 2);
-    assert!(store.load_after(&stream(), Uuid::from_u128(77)).await.unwrap().is_none());
+    assert!(
+        store
+            .load_after(&stream(), Uuid::from_u128(77))
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -126,9 +156,15 @@ async fn a_snapshot_is_taken_behind_the_commit_and_used_by_the_next_load() {
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!(Loaded::<Numbers>::from_snapshot(&snapshot).unwrap().version, 100);
+    assert_eq!(
+        Loaded::<Numbers>::from_snapshot(&snapshot).unwrap().version,
+        100
+    );
     let read = store(&journal).load(&stream()).await.unwrap();
-    assert_eq!((read.state.used, read.version, read.hash), (120, 120, loaded.hash));
+    assert_eq!(
+        (read.state.used, read.version, read.hash),
+        (120, 120, loaded.hash)
+    );
 }
 
 #[test]
@@ -155,7 +191,12 @@ async fn it_keeps_the_contract_of_cqrs_es() {
     let lost = store.commit(taken(1), late, metadata(2)).await;
     assert!(matches!(lost, Err(AggregateError::AggregateConflict)));
     let nameless = store.load_aggregate("lead").await.unwrap();
-    assert!(store.commit(taken(2), nameless, HashMap::new()).await.is_err());
+    assert!(
+        store
+            .commit(taken(2), nameless, HashMap::new())
+            .await
+            .is_err()
+    );
     assert_eq!(store.load_events("lead").await.unwrap().len(), 1);
     let mut context = store.load_aggregate("lead").await.unwrap();
     assert_eq!(context.aggregate().used, 1);

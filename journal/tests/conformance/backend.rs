@@ -27,12 +27,18 @@ enum Ground {
 
 impl Backend {
     pub fn memory() -> Self {
-        Self { journal: Journal::Memory(MemoryJournal::new()), ground: Ground::Memory }
+        Self {
+            journal: Journal::Memory(MemoryJournal::new()),
+            ground: Ground::Memory,
+        }
     }
 
     pub fn sqlite() -> Self {
         let folder = Folder::new("journal");
-        Self { journal: sqlite(&folder, "log"), ground: Ground::Sqlite(folder) }
+        Self {
+            journal: sqlite(&folder, "log"),
+            ground: Ground::Sqlite(folder),
+        }
     }
 
     pub async fn nats(partitions: u16) -> Self {
@@ -42,7 +48,10 @@ impl Backend {
             monitor_url: Some(server.monitor_url()),
             ..NatsOptions::new(server.url())
         };
-        Self { journal: nats(&options).await, ground: Ground::Nats(server, options) }
+        Self {
+            journal: nats(&options).await,
+            ground: Ground::Nats(server, options),
+        }
     }
 
     pub async fn cluster(partitions: u16) -> Self {
@@ -53,7 +62,10 @@ impl Backend {
             monitor_url: Some(servers.monitor_url()),
             ..NatsOptions::new(servers.url())
         };
-        Self { journal: nats(&options).await, ground: Ground::Cluster(servers, options) }
+        Self {
+            journal: nats(&options).await,
+            ground: Ground::Cluster(servers, options),
+        }
     }
 
     /// `kill -9` of whatever holds the log, and the log opened again.
@@ -72,7 +84,8 @@ impl Backend {
                     node.kill_hard();
                 }
                 // None becomes ready without another, so they start together.
-                futures::future::join_all(cluster.nodes().iter_mut().map(NatsServer::restart)).await;
+                futures::future::join_all(cluster.nodes().iter_mut().map(NatsServer::restart))
+                    .await;
                 cluster.agreed().await;
                 self.journal = nats(options).await;
             }
@@ -85,7 +98,11 @@ impl Backend {
             Ground::Memory => Journal::Memory(MemoryJournal::new()),
             Ground::Sqlite(folder) => sqlite(folder, "another"),
             Ground::Nats(_, options) | Ground::Cluster(_, options) => {
-                nats(&NatsOptions { prefix: "ANOTHER".into(), ..options.clone() }).await
+                nats(&NatsOptions {
+                    prefix: "ANOTHER".into(),
+                    ..options.clone()
+                })
+                .await
             }
         }
     }
@@ -99,7 +116,10 @@ pub fn fresh_stream() -> StreamId {
 
 /// Another stream of the same workspace, hence of the same partition.
 pub fn beside(stream: &StreamId, id: u32) -> StreamId {
-    StreamId { id: Token::try_new(&id.to_string()).unwrap(), ..stream.clone() }
+    StreamId {
+        id: Token::try_new(&id.to_string()).unwrap(),
+        ..stream.clone()
+    }
 }
 
 fn sqlite(folder: &Folder, name: &str) -> Journal {

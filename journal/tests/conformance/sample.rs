@@ -21,13 +21,20 @@ pub fn fresh_id() -> Uuid {
 
 /// Messages were recorded with the lead.
 pub fn recorded(total: u64) -> LeadEvent {
-    LeadEvent::MessagesRecorded { increment: 1, total }
+    LeadEvent::MessagesRecorded {
+        increment: 1,
+        total,
+    }
 }
 
 /// A lead was lost, for a reason as long as you like.
 pub fn lost(reason: &str) -> LeadEvent {
     let reason = Some(reason.to_owned());
-    LeadEvent::StageChanged { from: LeadStage::New, to: LeadStage::Lost, reason }
+    LeadEvent::StageChanged {
+        from: LeadStage::New,
+        to: LeadStage::Lost,
+        reason,
+    }
 }
 
 /// A commit of these events.
@@ -38,7 +45,10 @@ pub fn commit_of(stream: &StreamId, first_version: u64, events: &[LeadEvent]) ->
         category: stream.category.clone(),
         id: stream.id.clone(),
         first_version,
-        events: events.iter().map(|event| schemas::codec::encode(event).unwrap()).collect(),
+        events: events
+            .iter()
+            .map(|event| schemas::codec::encode(event).unwrap())
+            .collect(),
         actor: "key:1".into(),
         command: "RecordMessages".into(),
         correlation: fresh_id(),
@@ -58,7 +68,11 @@ pub fn commit(stream: &StreamId, version: u64) -> Sealed {
 /// A commit of one event behind another, sealed.
 pub fn chained(stream: &StreamId, version: u64, previous: Option<CommitHash>) -> Sealed {
     let commit = commit_of(stream, version, &[recorded(version)]);
-    Sealed::try_new(&Commit { prev_hash: previous, ..commit }).unwrap()
+    Sealed::try_new(&Commit {
+        prev_hash: previous,
+        ..commit
+    })
+    .unwrap()
 }
 
 /// Appends this many commits of one event behind what the stream holds; answers their positions.
@@ -67,7 +81,10 @@ pub async fn grow(journal: &Journal, stream: &StreamId, count: u64) -> Vec<Posit
     let mut last = held.last().map_or(0, |commit| commit.position.sequence);
     let mut positions = Vec::new();
     for version in 1..=count {
-        let position = journal.append(commit(stream, held.len() as u64 + version), last).await.unwrap();
+        let position = journal
+            .append(commit(stream, held.len() as u64 + version), last)
+            .await
+            .unwrap();
         last = position.sequence;
         positions.push(position);
     }

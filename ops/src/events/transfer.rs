@@ -6,23 +6,13 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use journal::envelope::{Commit, Sealed};
 
 use crate::cli::Plain;
+use crate::progress::bar;
 use crate::system::Tools;
 
 const BATCH: usize = 1024;
-
-/// A bar on standard error, which is hidden where that is no terminal.
-pub(super) fn bar(what: &'static str, total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    let bar = ProgressBar::new(total).with_message(what);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
 
 /// Writes every commit, one a line, in log order.
 pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
@@ -32,7 +22,8 @@ pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
     let mut out: Box<dyn Write> = match file {
         stdout if stdout == Path::new("-") => Box::new(std::io::stdout().lock()),
         path => Box::new(BufWriter::new(
-            File::create_new(path).with_context(|| format!("{} must be a new file", path.display()))?,
+            File::create_new(path)
+                .with_context(|| format!("{} must be a new file", path.display()))?,
         )),
     };
     for head in heads {
@@ -57,14 +48,20 @@ pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
 /// import that was interrupted is simply begun again.
 pub(super) async fn import(file: &Path, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
-    let lines = BufReader::new(File::open(file).with_context(|| format!("{} cannot be read", file.display()))?);
+    let lines = BufReader::new(
+        File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
+    );
     let bar = bar("import", 0);
     let mut streams: HashMap<_, u64> = HashMap::new();
     for (number, line) in (1_u64..).zip(lines.lines()) {
         let line = line?;
-        let commit: Commit = serde_json::from_str(&line).with_context(|| format!("line {number} is no commit"))?;
+        let commit: Commit =
+            serde_json::from_str(&line).with_context(|| format!("line {number} is no commit"))?;
         let sealed = Sealed::try_new(&commit)?;
-        ensure!(sealed.bytes == line.as_bytes(), "line {number} was not written by rapport events export");
+        ensure!(
+            sealed.bytes == line.as_bytes(),
+            "line {number} was not written by rapport events export"
+        );
         let stream = sealed.stream.clone();
         let last = streams.get(&stream).copied().unwrap_or(0);
         let position = tools.journal.append(sealed, last).await;

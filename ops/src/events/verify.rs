@@ -7,8 +7,8 @@ use journal::envelope::{CommitHash, Recorded};
 use journal::token::StreamId;
 use schemas::any::DomainEvent;
 
-use super::transfer::bar;
 use crate::cli::Plain;
+use crate::progress::bar;
 use crate::system::Tools;
 
 const BATCH: usize = 1024;
@@ -30,7 +30,9 @@ pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {
         let mut after = 0;
         while after < head.sequence {
             let batch = tools.journal.read(head.partition, after, BATCH).await?;
-            let Some(last) = batch.last() else { bail!("the log ends at {after}, not at {}", head.sequence) };
+            let Some(last) = batch.last() else {
+                bail!("the log ends at {after}, not at {}", head.sequence)
+            };
             after = last.position.sequence;
             for recorded in &batch {
                 check(recorded, &mut tails)?;
@@ -42,9 +44,15 @@ pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     if plain.json {
-        println!("{}", serde_json::json!({ "commits": commits, "events": events, "streams": tails.len() }));
+        println!(
+            "{}",
+            serde_json::json!({ "commits": commits, "events": events, "streams": tails.len() })
+        );
     } else {
-        println!("{commits} commits with {events} events in {} streams: every one as it was written.", tails.len());
+        println!(
+            "{commits} commits with {events} events in {} streams: every one as it was written.",
+            tails.len()
+        );
     }
     Ok(())
 }
@@ -54,7 +62,10 @@ fn check(recorded: &Recorded, tails: &mut HashMap<StreamId, Tail>) -> anyhow::Re
     let stream = commit.stream();
     let before = tails.get(&stream);
     if commit.prev_hash != before.map(|tail| tail.hash) {
-        bail!("{at}: {stream} v{} does not follow the commit before it: one was changed, is missing or was swapped", commit.first_version);
+        bail!(
+            "{at}: {stream} v{} does not follow the commit before it: one was changed, is missing or was swapped",
+            commit.first_version
+        );
     }
     if commit.first_version != before.map_or(1, |tail| tail.version + 1) {
         bail!("{at}: {stream} jumps to v{}", commit.first_version);
@@ -64,6 +75,12 @@ fn check(recorded: &Recorded, tails: &mut HashMap<StreamId, Tail>) -> anyhow::Re
             bail!("{at}: {stream} v{}: {error}", commit.first_version);
         }
     }
-    tails.insert(stream, Tail { version: commit.last_version(), hash: recorded.hash });
+    tails.insert(
+        stream,
+        Tail {
+            version: commit.last_version(),
+            hash: recorded.hash,
+        },
+    );
     Ok(())
 }

@@ -39,10 +39,14 @@ impl Server {
         if !setpriv.is_empty() {
             command.args(setpriv).arg("setpriv");
         }
-        command.args(["--pdeathsig", stop, "--"]).stdin(Stdio::null());
+        command
+            .args(["--pdeathsig", stop, "--"])
+            .stdin(Stdio::null());
         configure(&mut command);
         let (answer, started) = mpsc::channel();
-        STARTER.send((command, answer)).expect("the starter never ends");
+        STARTER
+            .send((command, answer))
+            .expect("the starter never ends");
         let child = started
             .recv()
             .expect("the starter answers")
@@ -72,7 +76,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.stop != "KILL" && !self.has_ended() {
             let signal = format!("-{}", self.stop);
-            let sent = Command::new("kill").args([&signal, &self.id().to_string()]).status();
+            let sent = Command::new("kill")
+                .args([&signal, &self.id().to_string()])
+                .status();
             if sent.is_ok_and(|status| status.success()) {
                 let _ = self.child.wait();
             }

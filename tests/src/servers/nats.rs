@@ -54,8 +54,18 @@ impl NatsServer {
 
     async fn start_with(sync: &'static str) -> Self {
         let name = "single".to_owned();
-        let settings = Settings { name, client: None, monitor: None, cluster: None, sync };
-        let mut node = Self { server: None, folder: Folder::new("nats"), settings };
+        let settings = Settings {
+            name,
+            client: None,
+            monitor: None,
+            cluster: None,
+            sync,
+        };
+        let mut node = Self {
+            server: None,
+            folder: Folder::new("nats"),
+            settings,
+        };
         node.restart().await;
         node
     }
@@ -63,13 +73,19 @@ impl NatsServer {
     /// Where clients connect.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.settings.client.unwrap_or_default())
+        format!(
+            "nats://127.0.0.1:{}",
+            self.settings.client.unwrap_or_default()
+        )
     }
 
     /// Its monitoring endpoint.
     #[must_use]
     pub fn monitor_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.settings.monitor.unwrap_or_default())
+        format!(
+            "http://127.0.0.1:{}",
+            self.settings.monitor.unwrap_or_default()
+        )
     }
 
     /// SIGKILL: what was acknowledged must be there after [`Self::restart`].
@@ -106,14 +122,27 @@ impl NatsServer {
     }
 
     fn config(&self) -> String {
-        let Settings { name, client, monitor, cluster, sync } = &self.settings;
+        let Settings {
+            name,
+            client,
+            monitor,
+            cluster,
+            sync,
+        } = &self.settings;
         let port = |port: &Option<u16>| port.map_or(-1, i32::from);
         let (client, monitor) = (port(client), port(monitor));
         let folder = self.folder.path().display();
-        let cluster = cluster.as_ref().map_or_else(String::new, |Member { port, routes }| {
-            let routes: Vec<_> = routes.iter().map(|r| format!("nats://127.0.0.1:{r}")).collect();
-            format!("cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {routes:?} }}\n")
-        });
+        let cluster = cluster
+            .as_ref()
+            .map_or_else(String::new, |Member { port, routes }| {
+                let routes: Vec<_> = routes
+                    .iter()
+                    .map(|r| format!("nats://127.0.0.1:{r}"))
+                    .collect();
+                format!(
+                    "cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {routes:?} }}\n"
+                )
+            });
         format!(
             "server_name: {name}\n\
              listen: \"127.0.0.1:{client}\"\n\
@@ -133,19 +162,32 @@ impl NatsServer {
             ended || (self.learn_ports() && self.monitor("healthz").await["status"] == "ok")
         })
         .await;
-        assert!(in_time, "nats-server is never ready:\n{}", self.folder.log_tail(LOG));
+        assert!(
+            in_time,
+            "nats-server is never ready:\n{}",
+            self.folder.log_tail(LOG)
+        );
         !ended
     }
 
     /// Reads the ports from the file that *this* process wrote, so that a stranger on one of
     /// them is never taken for it.
     fn learn_ports(&mut self) -> bool {
-        let Some(server) = &self.server else { return false };
+        let Some(server) = &self.server else {
+            return false;
+        };
         let name = tools::nats_server();
         let name = name.file_name().unwrap_or_default().to_string_lossy();
-        let file = self.folder.path().join(format!("{name}_{}.ports", server.id()));
-        let ports = fs::read(file).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        let Some(ports): Option<Value> = ports else { return false };
+        let file = self
+            .folder
+            .path()
+            .join(format!("{name}_{}.ports", server.id()));
+        let ports = fs::read(file)
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok());
+        let Some(ports): Option<Value> = ports else {
+            return false;
+        };
         let port = |kind: &str| ports[kind][0].as_str()?.rsplit(':').next()?.parse().ok();
         self.settings.client = port("nats");
         self.settings.monitor = port("monitoring");
@@ -154,7 +196,9 @@ impl NatsServer {
 
     /// What its monitoring endpoint says; null where it does not answer.
     async fn monitor(&self, path: &str) -> Value {
-        let Some(port) = self.settings.monitor else { return Value::Null };
+        let Some(port) = self.settings.monitor else {
+            return Value::Null;
+        };
         let answer = async {
             let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
             let request = format!("GET /{path} HTTP/1.0\r\n\r\n");
@@ -202,7 +246,10 @@ impl NatsCluster {
                     name: format!("node-{n}"),
                     client: None,
                     monitor: None,
-                    cluster: Some(Member { port: *port, routes: routes.clone() }),
+                    cluster: Some(Member {
+                        port: *port,
+                        routes: routes.clone(),
+                    }),
                     sync: "always",
                 },
             })
@@ -248,7 +295,9 @@ impl NatsCluster {
         let agreed = eventually(async || {
             for node in self.nodes.iter().filter(|node| node.server.is_some()) {
                 let meta = node.monitor("jsz").await["meta_cluster"].clone();
-                let leader = meta["leader"].as_str().is_some_and(|leader| !leader.is_empty());
+                let leader = meta["leader"]
+                    .as_str()
+                    .is_some_and(|leader| !leader.is_empty());
                 let whole = meta["cluster_size"].as_u64() == Some(self.nodes.len() as u64);
                 if !leader || !whole || node.monitor("healthz").await["status"] != "ok" {
                     return false;

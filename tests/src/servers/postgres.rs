@@ -40,13 +40,20 @@ impl User {
                 .map(|line| line.split(':').collect::<Vec<_>>())
                 .find(|fields| fields[0] == "postgres")
                 .expect("no user `postgres`: run ops/test once, it installs postgresql");
-            Self { uid: fields[2].parse().expect("a uid"), gid: fields[3].parse().expect("a gid") }
+            Self {
+                uid: fields[2].parse().expect("a uid"),
+                gid: fields[3].parse().expect("a gid"),
+            }
         })
     }
 
     fn setpriv(&self) -> Vec<String> {
         let Self { uid, gid } = self;
-        vec![format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into()]
+        vec![
+            format!("--reuid={uid}"),
+            format!("--regid={gid}"),
+            "--clear-groups".into(),
+        ]
     }
 }
 
@@ -62,7 +69,12 @@ impl Postgres {
         if let Some(user) = &user {
             chown(folder.path(), Some(user.uid), Some(user.gid)).expect("root may give it away");
         }
-        let mut postgres = Self { server: None, folder, port: 0, user };
+        let mut postgres = Self {
+            server: None,
+            folder,
+            port: 0,
+            user,
+        };
         postgres.init();
         for _ in 0..TRIES {
             postgres.spawn();
@@ -70,7 +82,10 @@ impl Postgres {
                 return postgres;
             }
         }
-        panic!("PostgreSQL does not start:\n{}", postgres.folder.log_tail(LOG));
+        panic!(
+            "PostgreSQL does not start:\n{}",
+            postgres.folder.log_tail(LOG)
+        );
     }
 
     /// Where clients connect.
@@ -99,7 +114,11 @@ impl Postgres {
             self.spawn_on(port);
             self.is_ready().await
         });
-        assert!(started.await, "PostgreSQL does not start:\n{}", self.folder.log_tail(LOG));
+        assert!(
+            started.await,
+            "PostgreSQL does not start:\n{}",
+            self.folder.log_tail(LOG)
+        );
     }
 
     fn setpriv(&self) -> Vec<String> {
@@ -108,12 +127,27 @@ impl Postgres {
 
     fn init(&self) {
         let mut command = Command::new("setpriv");
-        command.args(self.setpriv()).arg("--").arg(tools::postgres("initdb"));
-        command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
+        command
+            .args(self.setpriv())
+            .arg("--")
+            .arg(tools::postgres("initdb"));
+        command.args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]);
         // Only the making of the empty database is not synced; what is committed later is.
-        let output = command.args(["--no-sync", "-D"]).arg(self.folder.path().join("data")).output();
+        let output = command
+            .args(["--no-sync", "-D"])
+            .arg(self.folder.path().join("data"))
+            .output();
         let output = output.expect("initdb starts");
-        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     fn spawn(&mut self) {
@@ -126,10 +160,19 @@ impl Postgres {
         let log = File::create(folder.join(LOG)).expect("a log file");
         // QUIT is PostgreSQL's immediate stop: unlike KILL it leaves no shared memory behind.
         self.server = Some(Server::start("QUIT", &self.setpriv(), |command| {
-            command.arg(tools::postgres("postgres")).arg("-D").arg(folder.join("data"));
-            command.arg("-p").arg(port.to_string()).arg("-k").arg(folder);
+            command
+                .arg(tools::postgres("postgres"))
+                .arg("-D")
+                .arg(folder.join("data"));
+            command
+                .arg("-p")
+                .arg(port.to_string())
+                .arg("-k")
+                .arg(folder);
             command.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=on"]);
-            command.stdout(log.try_clone().expect("a log file")).stderr(log);
+            command
+                .stdout(log.try_clone().expect("a log file"))
+                .stderr(log);
         }));
         self.port = port;
     }
@@ -139,14 +182,25 @@ impl Postgres {
         let status = self.folder.path().join("data/postmaster.pid");
         let mut ended = false;
         let in_time = eventually(async || {
-            let Some(server) = &mut self.server else { return false };
+            let Some(server) = &mut self.server else {
+                return false;
+            };
             ended = server.has_ended();
             let status = fs::read_to_string(&status).unwrap_or_default();
             let ours = status.lines().next() == Some(server.id().to_string().as_str());
-            ended || (ours && status.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
+            ended
+                || (ours
+                    && status
+                        .lines()
+                        .nth(7)
+                        .is_some_and(|line| line.trim() == "ready"))
         })
         .await;
-        assert!(in_time, "PostgreSQL is never ready:\n{}", self.folder.log_tail(LOG));
+        assert!(
+            in_time,
+            "PostgreSQL is never ready:\n{}",
+            self.folder.log_tail(LOG)
+        );
         if ended {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

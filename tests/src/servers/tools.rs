@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 pub(super) fn nats_server() -> PathBuf {
     let named = env::var_os("NATS_SERVER").map(PathBuf::from);
     let installed = || {
-        let tools = env::var_os("RAPPORT_TOOLS").map(PathBuf::from).or_else(|| {
-            env::var_os("HOME").map(|home| Path::new(&home).join(".cache/rapport-tools"))
-        })?;
+        let tools = env::var_os("RAPPORT_TOOLS")
+            .map(PathBuf::from)
+            .or_else(|| {
+                env::var_os("HOME").map(|home| Path::new(&home).join(".cache/rapport-tools"))
+            })?;
         Some(tools.join("bin/nats-server")).filter(|path| path.is_file())
     };
     named
@@ -22,12 +24,20 @@ pub(super) fn nats_server() -> PathBuf {
 /// One of PostgreSQL's programs: PATH, or the newest that Debian installed.
 pub(super) fn postgres(program: &str) -> PathBuf {
     let debian = || {
-        let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql").ok()?.flatten().collect();
+        let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+            .ok()?
+            .flatten()
+            .collect();
         versions.sort_by_key(|version| {
-            version.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+            version
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
         });
         let newest_first = versions.iter().rev();
-        newest_first.map(|v| v.path().join("bin").join(program)).find(|path| path.is_file())
+        newest_first
+            .map(|v| v.path().join("bin").join(program))
+            .find(|path| path.is_file())
     };
     on_path(program).or_else(debian).unwrap_or_else(|| {
         panic!("no PostgreSQL ({program}) found: run ops/test once, it installs postgresql")
@@ -36,5 +46,7 @@ pub(super) fn postgres(program: &str) -> PathBuf {
 
 fn on_path(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
-    env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+    env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }

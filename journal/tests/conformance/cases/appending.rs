@@ -8,7 +8,10 @@ use crate::sample::{commit, grow, is_conflict};
 pub async fn a_stream_starts_behind_zero_and_goes_on_behind_its_last_commit(backend: &mut Backend) {
     let (journal, stream) = (&backend.journal, fresh_stream());
     let first = journal.append(commit(&stream, 1), 0).await.unwrap();
-    let second = journal.append(commit(&stream, 2), first.sequence).await.unwrap();
+    let second = journal
+        .append(commit(&stream, 2), first.sequence)
+        .await
+        .unwrap();
     assert!(second.sequence > first.sequence);
     assert_eq!(first.partition, journal.partition(&stream.workspace));
     assert_eq!(second.partition, first.partition);
@@ -18,7 +21,10 @@ pub async fn an_expected_version_that_is_too_low_is_a_conflict(backend: &mut Bac
     let (journal, stream) = (&backend.journal, fresh_stream());
     let positions = grow(journal, &stream, 2).await;
     for low in [0, positions[0].sequence] {
-        assert!(is_conflict(&journal.append(commit(&stream, 3), low).await), "{low}");
+        assert!(
+            is_conflict(&journal.append(commit(&stream, 3), low).await),
+            "{low}"
+        );
     }
     assert_eq!(journal.load(&stream, 0).await.unwrap().len(), 2);
 }
@@ -30,7 +36,10 @@ pub async fn an_expected_version_that_is_too_high_is_a_conflict(backend: &mut Ba
     // A sequence that exists, but is another stream's, is no better than one that does not.
     let other = grow(journal, &beside(&stream, 2), 1).await[0].sequence;
     for high in [other, first + 1_000_000] {
-        assert!(is_conflict(&journal.append(commit(&stream, 2), high).await), "{high}");
+        assert!(
+            is_conflict(&journal.append(commit(&stream, 2), high).await),
+            "{high}"
+        );
     }
     assert_eq!(journal.load(&stream, 0).await.unwrap().len(), 1);
 }
@@ -56,7 +65,10 @@ pub async fn of_many_writers_exactly_one_wins_each_round(backend: &mut Backend) 
         winners.push(won[0]);
     }
     let held = journal.load(&stream, 0).await.unwrap();
-    let held: Vec<_> = held.iter().map(|held| (held.commit.commit_id, held.position)).collect();
+    let held: Vec<_> = held
+        .iter()
+        .map(|held| (held.commit.commit_id, held.position))
+        .collect();
     assert_eq!(held, winners);
 }
 
@@ -71,7 +83,9 @@ pub async fn many_writers_that_try_again_lose_nothing(backend: &mut Backend) {
             while done < EACH {
                 let held = journal.load(&stream, 0).await.unwrap();
                 let last = held.last().map_or(0, |held| held.position.sequence);
-                let outcome = journal.append(commit(&stream, held.len() as u64 + 1), last).await;
+                let outcome = journal
+                    .append(commit(&stream, held.len() as u64 + 1), last)
+                    .await;
                 done += u64::from(outcome.is_ok());
                 assert!(outcome.is_ok() || is_conflict(&outcome), "{outcome:?}");
             }
@@ -100,7 +114,10 @@ pub async fn a_retry_is_recognised_behind_later_commits(backend: &mut Backend) {
     let ours = commit(&stream, 2);
     let position = journal.append(ours.clone(), before).await.unwrap();
     grow(journal, &stream, 3).await;
-    assert_eq!(journal.append(ours.clone(), before).await.unwrap(), position);
+    assert_eq!(
+        journal.append(ours.clone(), before).await.unwrap(),
+        position
+    );
     let retries = (0..8).map(|_| journal.append(ours.clone(), before));
     for retry in join_all(retries).await {
         assert_eq!(retry.unwrap(), position);
@@ -114,15 +131,24 @@ pub async fn an_id_of_another_stream_is_a_conflict(backend: &mut Backend) {
     second.commit_id = first.commit_id;
     journal.append(first, 0).await.unwrap();
     assert!(is_conflict(&journal.append(second, 0).await));
-    assert!(journal.load(&beside(&stream, 2), 0).await.unwrap().is_empty());
+    assert!(
+        journal
+            .load(&beside(&stream, 2), 0)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 pub async fn hundreds_of_appends_may_be_under_way(backend: &mut Backend) {
     const COUNT: u32 = 500;
     let (journal, stream) = (&backend.journal, fresh_stream());
     let appends = (1..=COUNT).map(|id| journal.append(commit(&beside(&stream, id), 1), 0));
-    let mut sequences: Vec<_> =
-        join_all(appends).await.into_iter().map(|position| position.unwrap().sequence).collect();
+    let mut sequences: Vec<_> = join_all(appends)
+        .await
+        .into_iter()
+        .map(|position| position.unwrap().sequence)
+        .collect();
     sequences.sort_unstable();
     sequences.dedup();
     assert_eq!(sequences.len(), COUNT as usize);

@@ -9,13 +9,25 @@ use crate::sample::{commit, grow};
 
 pub async fn what_was_acknowledged_survives_a_crash(backend: &mut Backend) {
     let stream = fresh_stream();
-    let claim = ClaimKey { workspace: stream.workspace.clone(), key: stream.id.clone() };
+    let claim = ClaimKey {
+        workspace: stream.workspace.clone(),
+        key: stream.id.clone(),
+    };
     let identity = backend.journal.identity();
     let mut positions = grow(&backend.journal, &stream, 5).await;
     let last = commit(&stream, 6);
-    positions.push(backend.journal.append(last.clone(), positions[4].sequence).await.unwrap());
-    let revision =
-        backend.journal.put_claim(&claim, 0, b"kept".to_vec(), Timestamp::UNIX_EPOCH).await.unwrap();
+    positions.push(
+        backend
+            .journal
+            .append(last.clone(), positions[4].sequence)
+            .await
+            .unwrap(),
+    );
+    let revision = backend
+        .journal
+        .put_claim(&claim, 0, b"kept".to_vec(), Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
     let heads = backend.journal.heads().await.unwrap();
 
     backend.crash().await;
@@ -26,9 +38,15 @@ pub async fn what_was_acknowledged_survives_a_crash(backend: &mut Backend) {
     let held = journal.load(&stream, 0).await.unwrap();
     let held: Vec<_> = held.iter().map(|held| held.position).collect();
     assert_eq!(held, positions);
-    assert_eq!(journal.claim(&claim).await.unwrap().unwrap().revision, revision);
+    assert_eq!(
+        journal.claim(&claim).await.unwrap().unwrap().revision,
+        revision
+    );
     // Who never got the answer asks again, and nothing happens twice.
-    assert_eq!(journal.append(last, positions[4].sequence).await.unwrap(), positions[5]);
+    assert_eq!(
+        journal.append(last, positions[4].sequence).await.unwrap(),
+        positions[5]
+    );
     let more = grow(journal, &stream, 1).await[0];
     assert!(more.sequence > positions[5].sequence);
 }

@@ -16,7 +16,10 @@ pub async fn next(feed: &mut Feed, count: usize) -> Vec<Position> {
     let mut seen = Vec::new();
     while seen.len() < count {
         let batch = tokio::time::timeout(WITHIN, feed.next()).await;
-        let batch = batch.expect("the feed stands still").expect("a feed never ends").unwrap();
+        let batch = batch
+            .expect("the feed stands still")
+            .expect("a feed never ends")
+            .unwrap();
         assert!(!batch.is_empty() && batch.len() <= 4096);
         seen.extend(batch.iter().map(|held| held.position));
     }
@@ -62,7 +65,10 @@ pub async fn two_feeds_see_the_same(backend: &mut Backend) {
     let (journal, stream) = (&backend.journal, fresh_stream());
     let partition = journal.partition(&stream.workspace);
     let before = journal.heads().await.unwrap()[usize::from(partition)].sequence;
-    let (mut one, mut two) = (journal.follow(partition, before), journal.follow(partition, before));
+    let (mut one, mut two) = (
+        journal.follow(partition, before),
+        journal.follow(partition, before),
+    );
     let grown = grow(journal, &stream, 50).await;
     let (one, two) = tokio::join!(next(&mut one, 50), next(&mut two, 50));
     assert_eq!((&one, &two), (&grown, &grown));

@@ -8,18 +8,39 @@ use crate::sample::{chained, commit, commit_of, grow, lost, recorded};
 
 pub async fn a_commit_of_several_events_comes_back_whole(backend: &mut Backend) {
     let (journal, stream) = (&backend.journal, fresh_stream());
-    let events = [recorded(1), lost("ціна \"зависока\"\n\u{1f62c}"), recorded(2)];
+    let events = [
+        recorded(1),
+        lost("ціна \"зависока\"\n\u{1f62c}"),
+        recorded(2),
+    ];
     let first = commit_of(&stream, 1, &events);
     let second = commit_of(&stream, 4, &[recorded(3)]);
-    let position = journal.append(Sealed::try_new(&first).unwrap(), 0).await.unwrap();
-    journal.append(Sealed::try_new(&second).unwrap(), position.sequence).await.unwrap();
+    let position = journal
+        .append(Sealed::try_new(&first).unwrap(), 0)
+        .await
+        .unwrap();
+    journal
+        .append(Sealed::try_new(&second).unwrap(), position.sequence)
+        .await
+        .unwrap();
 
     let held = journal.load(&stream, 0).await.unwrap();
-    let texts: Vec<_> = held[0].commit.events.iter().map(|event| event.get()).collect();
+    let texts: Vec<_> = held[0]
+        .commit
+        .events
+        .iter()
+        .map(|event| event.get())
+        .collect();
     let written: Vec<_> = first.events.iter().map(|event| event.get()).collect();
     assert_eq!(texts, written);
-    assert_eq!((held[0].commit.first_version, held[0].commit.last_version()), (1, 3));
-    assert_eq!((held[1].commit.first_version, held[1].commit.last_version()), (4, 4));
+    assert_eq!(
+        (held[0].commit.first_version, held[0].commit.last_version()),
+        (1, 3)
+    );
+    assert_eq!(
+        (held[1].commit.first_version, held[1].commit.last_version()),
+        (4, 4)
+    );
     assert_eq!(held[0].position, position);
     assert_eq!(held[0].commit.traceparent, first.traceparent);
     assert_eq!(held[0].commit.correlation, first.correlation);
@@ -32,7 +53,11 @@ pub async fn a_stream_can_be_loaded_from_anywhere(backend: &mut Backend) {
         grow(journal, &beside(&stream, 2 + round), 2).await;
         positions.extend(grow(journal, &stream, 3).await);
     }
-    for (skipped, after) in [0].into_iter().chain(positions.iter().map(|p| p.sequence)).enumerate() {
+    for (skipped, after) in [0]
+        .into_iter()
+        .chain(positions.iter().map(|p| p.sequence))
+        .enumerate()
+    {
         let held = journal.load(&stream, after).await.unwrap();
         let held: Vec<_> = held.iter().map(|held| held.position).collect();
         assert_eq!(held, positions[skipped..], "after {after}");
@@ -47,7 +72,10 @@ pub async fn a_partition_has_one_order(backend: &mut Backend) {
     let grown = join_all(streams.iter().map(|stream| grow(journal, stream, 8))).await;
 
     let all = journal.read(partition, before, usize::MAX).await.unwrap();
-    assert!(all.windows(2).all(|pair| pair[0].position.sequence < pair[1].position.sequence));
+    assert!(
+        all.windows(2)
+            .all(|pair| pair[0].position.sequence < pair[1].position.sequence)
+    );
     assert_eq!(all.len(), 12 * 8);
     for (stream, positions) in streams.iter().zip(grown) {
         let of_stream: Vec<_> = all
@@ -55,7 +83,10 @@ pub async fn a_partition_has_one_order(backend: &mut Backend) {
             .filter(|held| held.commit.stream() == *stream)
             .map(|held| (held.position, held.commit.first_version))
             .collect();
-        assert_eq!(of_stream, positions.into_iter().zip(1..).collect::<Vec<_>>());
+        assert_eq!(
+            of_stream,
+            positions.into_iter().zip(1..).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -105,7 +136,14 @@ pub async fn heads_are_the_last_positions(backend: &mut Backend) {
     let last = grow(journal, &stream, 3).await[2];
     for (old, new) in before.into_iter().zip(journal.heads().await.unwrap()) {
         assert_eq!(old.partition, new.partition);
-        assert_eq!(new, if new.partition == last.partition { last } else { old });
+        assert_eq!(
+            new,
+            if new.partition == last.partition {
+                last
+            } else {
+                old
+            }
+        );
     }
 }
 
@@ -116,7 +154,13 @@ pub async fn what_is_not_there_is_empty(backend: &mut Backend) {
     assert!(journal.snapshot(&stream).await.unwrap().is_none());
     journal.append(commit(&stream, 1), 0).await.unwrap();
     let partition = journal.partition(&stream.workspace);
-    assert!(journal.read(partition, 1_000_000, 10).await.unwrap().is_empty());
+    assert!(
+        journal
+            .read(partition, 1_000_000, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // One name that starts like another is another.
     let longer = beside(&stream, 10);
     assert!(journal.load(&longer, 0).await.unwrap().is_empty());

@@ -9,7 +9,9 @@ use crate::sample::{commit_of, is_conflict, lost};
 
 /// A commit whose stored form has this many bytes.
 fn commit_of_size(stream: &StreamId, bytes: usize) -> Commit {
-    let empty = serde_json::to_vec(&commit_of(stream, 1, &[lost("")])).unwrap().len();
+    let empty = serde_json::to_vec(&commit_of(stream, 1, &[lost("")]))
+        .unwrap()
+        .len();
     commit_of(stream, 1, &[lost(&"x".repeat(bytes - empty))])
 }
 
@@ -30,20 +32,39 @@ pub async fn a_commit_at_the_limit_is_kept(backend: &mut Backend) {
     for version in 2..=12 {
         let mut commit = commit_of_size(&stream, MAX_BYTES - 10);
         commit.first_version = version;
-        last = journal.append(Sealed::try_new(&commit).unwrap(), last).await.unwrap().sequence;
+        last = journal
+            .append(Sealed::try_new(&commit).unwrap(), last)
+            .await
+            .unwrap()
+            .sequence;
     }
     let held = journal.load(&stream, 0).await.unwrap();
     assert_eq!((held.len(), held[0].hash), (12, hash));
     let partition = journal.partition(&stream.workspace);
-    let read = journal.read(partition, first.sequence - 1, 12).await.unwrap();
+    let read = journal
+        .read(partition, first.sequence - 1, 12)
+        .await
+        .unwrap();
     assert_eq!(read.len(), 12);
 }
 
 pub async fn names_that_are_no_tokens_are_refused(backend: &mut Backend) {
     let (journal, stream) = (&backend.journal, fresh_stream());
-    for bad in ["", "*", ">", "a.b", "a b", "a\r\nPUB x", "ключ", &"x".repeat(65)] {
+    for bad in [
+        "",
+        "*",
+        ">",
+        "a.b",
+        "a b",
+        "a\r\nPUB x",
+        "ключ",
+        &"x".repeat(65),
+    ] {
         assert!(Token::try_new(bad).is_err(), "{bad}");
-        assert!(StreamId::try_new(stream.workspace.as_str(), "lead", bad).is_err(), "{bad}");
+        assert!(
+            StreamId::try_new(stream.workspace.as_str(), "lead", bad).is_err(),
+            "{bad}"
+        );
         let json = serde_json::to_string(&commit_of(&stream, 1, &[lost("")])).unwrap();
         let name = serde_json::to_string(bad).unwrap();
         let forged = json.replacen(r#""category":"lead""#, &format!(r#""category":{name}"#), 1);
@@ -59,7 +80,10 @@ pub async fn the_longest_names_are_taken(backend: &mut Backend) {
     let stream = StreamId::try_new(&workspace, &"C".repeat(64), &"_-9".repeat(21)).unwrap();
     let sealed = Sealed::try_new(&commit_of_size(&stream, MAX_BYTES)).unwrap();
     let position = journal.append(sealed, 0).await.unwrap();
-    assert_eq!(journal.load(&stream, 0).await.unwrap()[0].position, position);
+    assert_eq!(
+        journal.load(&stream, 0).await.unwrap()[0].position,
+        position
+    );
 }
 
 pub async fn a_commit_without_events_is_refused(backend: &mut Backend) {

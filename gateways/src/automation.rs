@@ -1,0 +1,152 @@
+//! Analyses leads after enough messages, and transfers those that pass every gate, where a
+//! workspace has switched these rules on.
+
+use commands::desk::Desk;
+use commands::http::api::Api;
+use commands::origin::Origin;
+use commands::policies::Policy;
+use cqrs_es::{Aggregate as _, AggregateError};
+use domain::automation::{Automation, AutomationId, Rule};
+use domain::id::LeadId;
+use domain::lead::aggregate::Lead;
+use domain::lead::event::LeadEvent;
+use domain::money::Money;
+use journal::JournalError;
+use journal::envelope::Recorded;
+use journal::token::Token;
+
+use crate::analysis::{Analyses, AnalysisError};
+
+/// Acts by the rules of [`Automation`].
+pub struct Automatic {
+    api: Api,
+    analyses: Analyses,
+}
+
+/// The actor of what the rules do.
+const ACTOR: &str = "policy:automation";
+
+impl Automatic {
+    /// Over this api, with this way to analyse.
+    #[must_use]
+    pub const fn new(api: Api, analyses: Analyses) -> Self {
+        Self { api, analyses }
+    }
+
+    async fn analyze_after_messages(
+        &self,
+        lead: LeadId,
+        origin: &Origin,
+    ) -> Result<(), JournalError> {
+        let Some(wait_for) = setting(
+            &self.api.desk,
+            &origin.workspace,
+            Rule::AnalyzeAfterMessages,
+        )
+        .await?
+        else {
+            return Ok(());
+        };
+        let loaded = self.api.desk.load::<Lead>(&origin.workspace, lead).await?;
+        let enough = loaded
+            .state
+            .open
+            .as_ref()
+            .is_some_and(|open| open.unjudged_messages >= wait_for);
+        if !enough {
+            return Ok(());
+        }
+        match self.analyses.analyze(lead, true, origin).await {
+            Ok(_) => Ok(()),
+            Err(AnalysisError::Journal(error)) => Err(error),
+            Err(AnalysisError::Lead(error)) => refused_or_failed(lead, error),
+            // The next message asks again; waiting here would hold up every other lead.
+            Err(AnalysisError::Analyst(error)) => {
+                tracing::warn!(%error, lead.id = %lead, "not analysed; tried again with the next message");
+                Ok(())
+            }
+        }
+    }
+
+    async fn transfer_when_ready(&self, lead: LeadId, origin: &Origin) -> Result<(), JournalError> {
+        let Some(whole) =
+            setting(&self.api.desk, &origin.workspace, Rule::TransferWhenReady).await?
+        else {
+            return Ok(());
+        };
+        let Ok(amount) = Money::parse_whole(&whole.to_string(), self.api.settings.currency) else {
+            return Ok(());
+        };
+        match self
+            .api
+            .transfers
+            .transfer(lead, amount, self.api.gate(), origin)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(commands::sales::TransferError::Lead(error)) => refused_or_failed(lead, error),
+            Err(commands::sales::TransferError::Sale(error)) => refused_or_failed(lead, error),
+            Err(commands::sales::TransferError::Number(error)) => refused_or_failed(lead, error),
+        }
+    }
+}
+
+impl Policy for Automatic {
+    fn name(&self) -> &'static str {
+        "automation"
+    }
+
+    async fn react(&self, recorded: &Recorded) -> Result<(), JournalError> {
+        let commit = &recorded.commit;
+        let number = commit.id.as_str().parse().map(LeadId);
+        let (Lead::TYPE, Ok(lead)) = (commit.category.as_str(), number) else {
+            return Ok(());
+        };
+        for event in &commit.events {
+            let origin = Origin::because_of(
+                commit.workspace.clone(),
+                ACTOR,
+                commit.correlation,
+                commit.commit_id,
+            );
+            match schemas::codec::decode(event) {
+                Ok(LeadEvent::MessagesRecorded { .. }) => {
+                    self.analyze_after_messages(lead, &origin).await?
+                }
+                Ok(LeadEvent::Analyzed(_)) => self.transfer_when_ready(lead, &origin).await?,
+                Ok(
+                    LeadEvent::Opened { .. }
+                    | LeadEvent::DomainSet { .. }
+                    | LeadEvent::ContactLinked { .. }
+                    | LeadEvent::StageChanged { .. }
+                    | LeadEvent::Transferred { .. },
+                )
+                | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of a rule that is switched on.
+async fn setting(desk: &Desk, workspace: &Token, rule: Rule) -> Result<Option<u64>, JournalError> {
+    let automation = desk
+        .load::<Automation>(workspace, AutomationId::Rules)
+        .await?;
+    let setting = automation.state.setting(rule);
+    Ok(setting.enabled.then_some(setting.value))
+}
+
+/// A lead that does not pass a gate is no failure.
+fn refused_or_failed<E: std::error::Error>(
+    lead: LeadId,
+    error: AggregateError<E>,
+) -> Result<(), JournalError> {
+    match error {
+        AggregateError::UserError(refusal) => {
+            tracing::debug!(%refusal, lead.id = %lead, "the rule does not apply");
+            Ok(())
+        }
+        error => Err(JournalError::unavailable(error.to_string())),
+    }
+}

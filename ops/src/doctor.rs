@@ -1,0 +1,122 @@
+//! `rapport doctor`: checks settings, log and read models, and says what is wrong.
+
+use gateways::ai;
+use serde::Serialize;
+
+use crate::cli::Plain;
+use crate::settings::{Database, Settings};
+use crate::system::Tools;
+
+/// What one check found.
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    good: bool,
+    detail: String,
+}
+
+/// Checks everything; an error where something is wrong.
+pub async fn run(plain: Plain) -> anyhow::Result<()> {
+    let findings = check(&plain.settings).await;
+    if plain.json {
+        println!("{}", serde_json::to_string(&findings)?);
+    } else {
+        for finding in &findings {
+            let mark = if finding.good { "ok " } else { "BAD" };
+            println!("{mark}  {:<12} {}", finding.what, finding.detail);
+        }
+    }
+    let bad = findings.iter().filter(|finding| !finding.good).count();
+    anyhow::ensure!(
+        bad == 0,
+        "{bad} of {} checks found something wrong",
+        findings.len()
+    );
+    Ok(())
+}
+
+async fn check(settings: &Settings) -> Vec<Finding> {
+    let mut findings = vec![analyst(settings)];
+    let tools = match Tools::open(settings).await {
+        Ok(tools) => tools,
+        Err(error) => {
+            findings.push(finding("log", Err(error)));
+            return findings;
+        }
+    };
+    findings.push(finding("log", log(settings, &tools).await));
+    findings.push(finding("keys", keys(settings, &tools).await));
+    findings.push(finding("read models", read_models(settings, &tools).await));
+    findings
+}
+
+fn finding(what: &'static str, outcome: anyhow::Result<String>) -> Finding {
+    match outcome {
+        Ok(detail) => Finding {
+            what,
+            good: true,
+            detail,
+        },
+        Err(error) => Finding {
+            what,
+            good: false,
+            detail: format!("{error:#}"),
+        },
+    }
+}
+
+fn analyst(settings: &Settings) -> Finding {
+    finding(
+        "analysis",
+        Ok(format!(
+            "leads are judged by {}",
+            ai::from_settings(&settings.ai()).name()
+        )),
+    )
+}
+
+async fn log(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {
+    let heads = tools.journal.heads().await?;
+    let commits: u64 = heads.iter().map(|head| head.sequence).sum();
+    let place = match &settings.nats_url {
+        Some(_) => "NATS JetStream".to_owned(),
+        None => settings.data_dir.join("log.db").display().to_string(),
+    };
+    Ok(format!(
+        "{place}: {commits} commits in {} partitions, identity {}",
+        heads.len(),
+        tools.journal.identity()
+    ))
+}
+
+async fn keys(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {
+    let keys = tools.keys().list(&settings.workspace).await?;
+    let good = keys.iter().filter(|key| !key.revoked).count();
+    let hint = if good == 0 {
+        "; serve needs one: rapport keys create NAME --role owner"
+    } else {
+        ""
+    };
+    Ok(format!("{good} in workspace {}{hint}", settings.workspace))
+}
+
+async fn read_models(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {
+    tools.follower().await?.check().await?;
+    let all =
+        projections::status::read(&tools.registry().await?, &tools.journal.heads().await?).await?;
+    let parked: usize = all.iter().map(|known| known.parked.len()).sum();
+    anyhow::ensure!(
+        parked == 0,
+        "{parked} records are parked; rapport projections list shows them"
+    );
+    let place = match &settings.database_url {
+        Some(Database::Postgres(_)) => "PostgreSQL".to_owned(),
+        Some(Database::Sqlite(path)) => path.display().to_string(),
+        None => settings.data_dir.join("views.db").display().to_string(),
+    };
+    let behind = all.iter().map(|known| known.lag).max().unwrap_or(0);
+    Ok(format!(
+        "{place}: {} generations, at most {behind} commits behind",
+        all.len()
+    ))
+}

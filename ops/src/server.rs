@@ -1,0 +1,134 @@
+//! HTTP: every route of every crate behind one set of layers, and the process's life around it.
+
+mod layers;
+mod probes;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use commands::http::access::Access;
+use commands::http::limits::Limiter;
+use gateways::http::GatewayApi;
+use projections::http::ReadApi;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::cli::{RoleOf, Serve};
+use crate::settings::Settings;
+use crate::system::System;
+use crate::telemetry;
+
+/// How long requests in work may take once the process was asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// `rapport serve`: starts these roles; callers need a key.
+pub async fn serve(serve: Serve) -> anyhow::Result<()> {
+    let Serve { roles, settings } = serve;
+    let _telemetry = telemetry::start(&settings)?;
+    let system = System::open(&settings, &roles).await?;
+    if system.plays(RoleOf::Api) {
+        let keys = system.keys.list(&settings.workspace).await?;
+        anyhow::ensure!(
+            keys.iter().any(|key| !key.revoked),
+            "nobody could call: make a first API key with `rapport keys create NAME --role owner`"
+        );
+    }
+    let access = Access::Keys {
+        keys: system.keys.clone(),
+        limiter: Limiter::new(settings.limits()),
+    };
+    run(&settings, system, access, |_| {}).await
+}
+
+/// Listens until the process is asked to stop; `ready` hears the address.
+pub async fn run(
+    settings: &Settings,
+    system: System,
+    access: Access,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
+    let address = SocketAddr::new(settings.app_host, settings.app_port);
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| {
+        format!("cannot listen on {address}: choose another with APP_HOST and APP_PORT")
+    })?;
+    let address = listener.local_addr()?;
+    let router = router(&system, settings, access)?;
+    let tasks = system.start();
+    tracing::info!(%address, "listening");
+    ready(address);
+    let (stop, mut stopping) = tokio::sync::watch::channel(false);
+    let asked = async move {
+        drop(asked_to_stop().await);
+        stop.send_replace(true);
+    };
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(asked);
+    tokio::select! {
+        served = server => served?,
+        () = async {
+            drop(stopping.wait_for(|stopping| *stopping).await);
+            tokio::time::sleep(DRAIN).await;
+        } => tracing::warn!("stopped with requests in work"),
+    }
+    drop(tasks);
+    system.stop().await;
+    Ok(())
+}
+
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn router(system: &System, settings: &Settings, access: Access) -> anyhow::Result<Router> {
+    let probes = probes::router(system);
+    if !system.plays(RoleOf::Api) {
+        return Ok(layers::around(probes, system, settings, access)?);
+    }
+    let (routes, description) = routes(system).split_for_parts();
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", description);
+    layers::around(routes.merge(docs).merge(probes), system, settings, access)
+}
+
+fn routes(system: &System) -> OpenApiRouter {
+    let reads = ReadApi {
+        views: system.views.clone(),
+        acknowledged: system.acknowledged(),
+        desk: system.api.desk.clone(),
+    };
+    let gateways = GatewayApi {
+        analyses: system.analyses.clone(),
+        acknowledged: system.acknowledged(),
+    };
+    OpenApiRouter::with_openapi(described())
+        .merge(commands::http::router(system.api.clone()))
+        .merge(projections::http::router(reads))
+        .merge(gateways::http::router(gateways))
+}
+
+fn described() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Rapport")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "An event-sourced CRM backend. Errors are problem+json (RFC 9457).",
+        ));
+    OpenApiBuilder::new().info(info.build()).build()
+}
+
+/// The HTTP API, described; nothing is opened for it.
+pub async fn describe() -> anyhow::Result<OpenApi> {
+    let system = System::for_description().await?;
+    Ok(routes(&system).split_for_parts().1)
+}

@@ -1,0 +1,342 @@
+//! The parts of a process, put together by its settings and roles.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use commands::clock::{Clock, fresh_id};
+use commands::desk::{self, Desk};
+use commands::http::answer::Acknowledged;
+use commands::http::api::{self, Api};
+use commands::keys::Keys;
+use commands::numbers::Allocator;
+use commands::origin::Origin;
+use commands::policies;
+use commands::policies::transfer::OpenSales;
+use gateways::ai;
+use gateways::ai::settings::AiSettings;
+use gateways::analysis::Analyses;
+use gateways::automation::Automatic;
+use jiff::SignedDuration;
+use journal::Journal;
+use journal::memory::MemoryJournal;
+use journal::nats::{NatsJournal, NatsOptions};
+use journal::sqlite::SqliteJournal;
+use projections::db::Db;
+use projections::follower::Follower;
+use projections::progress::Progress;
+use projections::registry::Registry;
+use projections::views::Views;
+use tokio::task::JoinSet;
+
+use crate::cli::RoleOf;
+use crate::settings::{Database, Settings};
+
+/// What a tool needs: the log, and a desk over it.
+pub struct Tools {
+    /// The log.
+    pub journal: Journal,
+    desk: Desk,
+    settings: Settings,
+}
+
+impl Tools {
+    /// Opens the log.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let journal = open_journal(settings).await?;
+        let desk = Desk::local(journal.clone(), Clock::System);
+        Ok(Self {
+            journal,
+            desk,
+            settings: settings.clone(),
+        })
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> Keys {
+        Keys::new(self.desk.clone(), Allocator::new(self.desk.clone()))
+    }
+
+    /// Whoever sits at this terminal.
+    pub fn origin(&self) -> Origin {
+        Origin::new(self.settings.workspace.clone(), "cli")
+    }
+
+    /// The read models' registry.
+    pub async fn registry(&self) -> anyhow::Result<Registry> {
+        open_registry(&self.settings).await
+    }
+
+    /// A follower of its own name, for a tool that builds a read model.
+    pub async fn follower(&self) -> anyhow::Result<Follower> {
+        let me = format!("cli-{}", fresh_id());
+        let registry = self.registry().await?;
+        let screens = projections::screens();
+        Ok(Follower::new(
+            self.journal.clone(),
+            registry,
+            screens,
+            Progress::default(),
+            Clock::System,
+            me,
+        ))
+    }
+}
+
+/// A process and its roles.
+pub struct System {
+    /// What the write routes work with.
+    pub api: Api,
+    /// What the read routes work with.
+    pub views: Views,
+    /// Analyses leads.
+    pub analyses: Analyses,
+    /// Who holds which key.
+    pub keys: Keys,
+    /// The log.
+    pub journal: Journal,
+    roles: Vec<RoleOf>,
+    follower: Arc<Follower>,
+    /// Held as long as the process lives: two processes must not share a data folder.
+    _lock: Option<File>,
+}
+
+impl System {
+    /// Puts a process together.
+    pub async fn open(settings: &Settings, roles: &[RoleOf]) -> anyhow::Result<Self> {
+        let embedded = settings.nats_url.is_none();
+        ensure!(
+            !embedded || RoleOf::EMBEDDED.iter().all(|role| roles.contains(role)),
+            "without NATS_URL one process does everything: leave --role away, or set NATS_URL"
+        );
+        let lock = if embedded {
+            Some(lock(&settings.data_dir)?)
+        } else {
+            None
+        };
+        let secret = secret(settings)?;
+        let journal = open_journal(settings).await?;
+        let desk = desk_for(&journal, roles)?;
+        let api = Api::new(desk.clone(), settings.api(), &secret);
+        let registry = open_registry(settings).await?;
+        let progress = Progress::default();
+        let me = if embedded {
+            "embedded".to_owned()
+        } else {
+            fresh_id().to_string()
+        };
+        let screens = projections::screens();
+        let follower = Follower::new(
+            journal.clone(),
+            registry.clone(),
+            screens,
+            progress.clone(),
+            Clock::System,
+            me,
+        );
+        follower.check().await?;
+        let analyst = ai::from_settings(&settings.ai());
+        let ttl = SignedDuration::from_secs(settings.ai_cache_ttl.into());
+        Ok(Self {
+            analyses: Analyses::new(desk.clone(), analyst, ttl),
+            views: Views::new(registry, progress),
+            keys: Keys::new(desk.clone(), Allocator::new(desk)),
+            follower: Arc::new(follower),
+            roles: roles.to_vec(),
+            journal,
+            api,
+            _lock: lock,
+        })
+    }
+
+    /// A system over an empty log in memory, to describe its routes.
+    pub async fn for_description() -> anyhow::Result<Self> {
+        let journal = Journal::Memory(MemoryJournal::new());
+        let desk = Desk::local(journal.clone(), Clock::System);
+        let db = Db::sqlite(Path::new(":memory:"))?;
+        let (registry, progress) = (Registry::open(db).await?, Progress::default());
+        let follower = Follower::new(
+            journal.clone(),
+            registry.clone(),
+            projections::screens(),
+            progress.clone(),
+            Clock::System,
+            "none",
+        );
+        Ok(Self {
+            analyses: Analyses::new(
+                desk.clone(),
+                ai::from_settings(&AiSettings::default()),
+                SignedDuration::ZERO,
+            ),
+            views: Views::new(registry, progress),
+            keys: Keys::new(desk.clone(), Allocator::new(desk.clone())),
+            follower: Arc::new(follower),
+            roles: Vec::new(),
+            api: Api::new(desk, api::Settings::default(), &[]),
+            journal,
+            _lock: None,
+        })
+    }
+
+    /// What callers of this process were told.
+    pub fn acknowledged(&self) -> Acknowledged {
+        self.api.acknowledged.clone()
+    }
+
+    /// Starts what the roles do beside HTTP, until the set is dropped.
+    pub fn start(&self) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let (desk, journal) = (self.api.desk.clone(), self.journal.clone());
+        if self.plays(RoleOf::Commands) {
+            tasks.spawn(policies::run(
+                OpenSales::new(desk.clone()),
+                journal.clone(),
+                Clock::System,
+            ));
+            if let Journal::Nats(nats) = &journal {
+                tasks.spawn(answer_asks(desk, nats.client().clone()));
+            }
+        }
+        if self.plays(RoleOf::Projections) {
+            let follower = Arc::clone(&self.follower);
+            tasks.spawn(async move { follower.run().await });
+        }
+        if self.plays(RoleOf::GatewayAi) {
+            let automatic = Automatic::new(self.api.clone(), self.analyses.clone());
+            tasks.spawn(policies::run(automatic, journal, Clock::System));
+        }
+        tasks
+    }
+
+    /// Whether this process has a role.
+    pub fn plays(&self, role: RoleOf) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Lets other processes go on at once.
+    pub async fn stop(&self) {
+        self.follower.give_back().await;
+    }
+}
+
+async fn answer_asks(desk: Desk, client: async_nats::Client) {
+    if let Err(error) = desk::serve(desk, client).await {
+        tracing::error!(%error, "commands of other processes are not answered any more");
+    }
+}
+
+fn desk_for(journal: &Journal, roles: &[RoleOf]) -> anyhow::Result<Desk> {
+    match journal {
+        Journal::Nats(nats) if !roles.contains(&RoleOf::Commands) => Ok(Desk::remote(
+            nats.client().clone(),
+            journal.clone(),
+            Clock::System,
+        )),
+        Journal::Nats(_) | Journal::Sqlite(_) => Ok(Desk::local(journal.clone(), Clock::System)),
+        Journal::Memory(_) => bail!("a log in memory is for tests"),
+    }
+}
+
+async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
+    let Some(url) = &settings.nats_url else {
+        let path = data_dir(settings)?.join("log.db");
+        let journal = SqliteJournal::open(&path)
+            .with_context(|| format!("the event log {}", path.display()))?;
+        return Ok(Journal::Sqlite(journal));
+    };
+    let options = NatsOptions {
+        partitions: settings.partitions,
+        replicas: settings.replicas.into(),
+        allow_lazy_sync: settings.allow_lazy_sync,
+        monitor_url: settings.nats_monitor_url.clone(),
+        ..NatsOptions::new(url)
+    };
+    Ok(Journal::Nats(
+        NatsJournal::connect(options)
+            .await
+            .context("the event log in NATS (NATS_URL)")?,
+    ))
+}
+
+async fn open_registry(settings: &Settings) -> anyhow::Result<Registry> {
+    let db = match &settings.database_url {
+        Some(Database::Postgres(url)) => Db::postgres(url),
+        Some(Database::Sqlite(path)) => Db::sqlite(path),
+        None => Db::sqlite(&data_dir(settings)?.join("views.db")),
+    };
+    Registry::open(db.context("DATABASE_URL")?)
+        .await
+        .context("the read models (DATABASE_URL)")
+}
+
+fn data_dir(settings: &Settings) -> anyhow::Result<&Path> {
+    let path = settings.data_dir.as_path();
+    fs::create_dir_all(path)
+        .with_context(|| format!("DATA_DIR {} cannot be made", path.display()))?;
+    Ok(path)
+}
+
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(data_dir)
+        .with_context(|| format!("DATA_DIR {} cannot be made", data_dir.display()))?;
+    let file = File::create(data_dir.join("lock"))
+        .with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another rapport runs on {}: stop it, or choose another folder with DATA_DIR",
+            data_dir.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).context("the data folder cannot be locked"),
+    }
+}
+
+/// `RAPPORT_MASTER_KEY`, or the one in the data folder, made there where it is missing.
+fn secret(settings: &Settings) -> anyhow::Result<Vec<u8>> {
+    if let Some(key) = &settings.master_key {
+        return from_hex(&key.0).context(
+            "RAPPORT_MASTER_KEY must be 64 hex digits; make one with: openssl rand -hex 32",
+        );
+    }
+    ensure!(
+        settings.nats_url.is_none(),
+        "RAPPORT_MASTER_KEY must be set: every process of a cluster needs the same; make one with: openssl rand -hex 32"
+    );
+    let path = data_dir(settings)?.join("master.key");
+    if !path.exists() {
+        let mut fresh = [0_u8; 32];
+        getrandom::fill(&mut fresh).context("no randomness")?;
+        let text: String = fresh.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+    }
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    from_hex(text.trim()).with_context(|| {
+        format!(
+            "{} must hold 64 hex digits; restore it from your backup",
+            path.display()
+        )
+    })
+}
+
+fn from_hex(text: &str) -> anyhow::Result<Vec<u8>> {
+    ensure!(
+        text.len() == 64 && text.is_ascii(),
+        "it has {} characters",
+        text.len()
+    );
+    (0..text.len())
+        .step_by(2)
+        .map(|at| Ok(u8::from_str_radix(&text[at..at + 2], 16)?))
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! A commit of the log as projections read it: decoded once, for all of them.
+
+use std::sync::Arc;
+
+use journal::envelope::Recorded;
+use journal::position::Position;
+use journal::store::{Loaded, Storable};
+use journal::token::StreamId;
+use schemas::any::{DomainEvent, Within};
+
+/// A commit of the log with its events decoded, or the reason why one cannot be.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The commit.
+    pub recorded: Arc<Recorded>,
+    /// Its events, in today's versions.
+    pub events: Result<Vec<DomainEvent>, String>,
+}
+
+impl Change {
+    /// Decodes a commit.
+    #[must_use]
+    pub fn of(recorded: Recorded) -> Self {
+        let category = recorded.commit.category.as_str();
+        let events = recorded
+            .commit
+            .events
+            .iter()
+            .map(|raw| DomainEvent::decode(category, raw));
+        let events = events
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string());
+        Self {
+            recorded: Arc::new(recorded),
+            events,
+        }
+    }
+
+    /// Where it is in the log.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.recorded.position
+    }
+
+    /// Its stream.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        self.recorded.commit.stream()
+    }
+
+    /// The number in its stream's id, where that is a number.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.recorded.commit.id.as_str().parse().ok()
+    }
+
+    /// Its events of one aggregate's kind; none where they cannot be read.
+    pub fn events_of<E: Within + 'static>(&self) -> impl Iterator<Item = &E> {
+        self.events.iter().flatten().filter_map(E::within)
+    }
+
+    /// The aggregate after this change.
+    #[must_use]
+    pub fn follows<A: Storable<Event: Within>>(&self, before: Loaded<A>) -> Loaded<A> {
+        let events: Vec<_> = self.events_of::<A::Event>().cloned().collect();
+        before
+            .grown(
+                &events,
+                &self.recorded.commit,
+                self.recorded.position,
+                self.recorded.hash,
+            )
+            .for_readers()
+    }
+}

@@ -1,0 +1,352 @@
+//! Keeps the read models: follows the log, and writes rows and checkpoint in one transaction.
+//!
+//! - here: which generations this process keeps, and the feed that all of them share
+//! - [`held`]: a generation in our hands, and what a batch does to it
+//! - [`rebuild`]: a generation that catches up beside the active one, and takes its place
+//!
+//! Invariant: what reads see never goes back, and no event counts twice.
+
+mod held;
+mod rebuild;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use commands::clock::Clock;
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, SelectAll};
+use journal::position::Position;
+use journal::{Journal, JournalError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::change::Change;
+use crate::db::DbError;
+use crate::progress::Progress;
+use crate::projection::Screen;
+use crate::registry::{Generation, Registry};
+use held::Held;
+
+/// How often leases are renewed and new generations are looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// Batches decoded ahead of the one that is being written.
+const AHEAD: usize = 2;
+
+/// Why read models are not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The log does not answer.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The database does not answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The checkpoint is of another log.
+    #[error(
+        "the read models of {projection} were made from another event log ({theirs}, not {ours}): \
+         point DATABASE_URL to a new database, or NATS_URL or DATA_DIR to their log"
+    )]
+    OtherLog {
+        /// Which projection.
+        projection: String,
+        /// The log it follows.
+        theirs: String,
+        /// The log that is here.
+        ours: String,
+    },
+    /// The checkpoint is ahead of the log.
+    #[error(
+        "{projection} has seen {checkpoint}, but the log ends at {head}: the log has lost commits. \
+         Restore it before going on; nothing was changed"
+    )]
+    LostData {
+        /// Which projection.
+        projection: String,
+        /// How far it is.
+        checkpoint: Position,
+        /// How far the log is.
+        head: Position,
+    },
+}
+
+/// Keeps the read models of one database.
+pub struct Follower {
+    journal: Journal,
+    registry: Registry,
+    screens: Arc<[Box<dyn Screen>]>,
+    progress: Progress,
+    clock: Clock,
+    /// Names this process to others.
+    me: String,
+    held: Mutex<Vec<Generation>>,
+}
+
+/// Why a session ended in peace: who keeps what has changed.
+struct Regroup;
+
+impl Follower {
+    /// A follower of these screens. `me` names the process; two that run at once need two names.
+    #[must_use]
+    pub fn new(
+        journal: Journal,
+        registry: Registry,
+        screens: Arc<[Box<dyn Screen>]>,
+        progress: Progress,
+        clock: Clock,
+        me: impl Into<String>,
+    ) -> Self {
+        Self {
+            journal,
+            registry,
+            screens,
+            progress,
+            clock,
+            me: me.into(),
+            held: Mutex::default(),
+        }
+    }
+
+    /// Refuses read models that belong to another log, or that have seen more than the log holds.
+    pub async fn check(&self) -> Result<(), FollowError> {
+        let (ours, heads) = (self.journal.identity(), self.journal.heads().await?);
+        for generation in self.registry.generations().await? {
+            for checkpoint in self
+                .registry
+                .checkpoints(&generation.name, generation.number)
+                .await?
+            {
+                let projection = generation.name.clone();
+                if checkpoint.log != ours {
+                    return Err(FollowError::OtherLog {
+                        projection,
+                        theirs: checkpoint.log,
+                        ours,
+                    });
+                }
+                let head = heads
+                    .iter()
+                    .find(|head| head.partition == checkpoint.position.partition);
+                if let Some(head) = head.filter(|head| head.sequence < checkpoint.position.sequence)
+                {
+                    let checkpoint = checkpoint.position;
+                    return Err(FollowError::LostData {
+                        projection,
+                        checkpoint,
+                        head: *head,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows for ever.
+    pub async fn run(&self) {
+        loop {
+            match self.session().await {
+                Ok(Regroup) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the read models are not kept for a moment");
+                    tokio::time::sleep(TICK).await;
+                }
+            }
+        }
+    }
+
+    /// Lets other processes take what this one keeps, without waiting for the lease.
+    pub async fn give_back(&self) {
+        let held = std::mem::take(&mut *self.lock());
+        for generation in held {
+            drop(self.registry.give_back(&generation).await);
+        }
+    }
+
+    /// Takes what is free, and keeps it until somebody else does or something is new.
+    async fn session(&self) -> Result<Regroup, FollowError> {
+        self.check().await?;
+        let (mut front, behind) = self.take_all().await?;
+        if front.is_empty() && behind.is_empty() {
+            tokio::time::sleep(TICK).await;
+            return Ok(Regroup);
+        }
+        self.tell(&front);
+        let mut rebuilds = JoinSet::new();
+        for held in behind {
+            rebuilds.spawn(rebuild::catch_up(
+                self.journal.clone(),
+                self.registry.clone(),
+                Arc::clone(&self.screens),
+                held,
+            ));
+        }
+        let mut feed = self.feed(&front);
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                Some(batch) = feed.next() => {
+                    let batch = batch?;
+                    if !held::apply(&self.registry, &self.screens, &mut front, &batch).await? {
+                        return Ok(Regroup);
+                    }
+                    self.tell(&front);
+                }
+                Some(ready) = rebuilds.join_next() => {
+                    let Some(ready) = ready.map_err(JournalError::unavailable)?? else { return Ok(Regroup) };
+                    rebuild::take_over(&self.journal, &self.registry, &self.screens, &mut front, ready).await?;
+                    return Ok(Regroup);
+                }
+                _ = tick.tick() => {
+                    self.report(&front).await?;
+                    if !self.keep_all().await? {
+                        return Ok(Regroup);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every generation of our versions that nobody else keeps: the active ones, and the others.
+    async fn take_all(&self) -> Result<(Vec<Held>, Vec<Held>), FollowError> {
+        self.begin_missing().await?;
+        let (mut front, mut behind, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let known_held = self.lock().clone();
+        for known in self.registry.generations().await? {
+            let Some(screen) = self.screen_of(&known) else {
+                continue;
+            };
+            let holding = known_held
+                .iter()
+                .find(|held| is(held, &known) && held.epoch == known.epoch);
+            let taken = match holding {
+                Some(held) => self.registry.keep(held, self.clock.now()).await?,
+                None => {
+                    self.registry
+                        .take(&known, &self.me, self.clock.now())
+                        .await?
+                }
+            };
+            let Some(taken) = taken else { continue };
+            kept.push(taken.clone());
+            let held = Held::load(&self.registry, screen, taken).await?;
+            if held.is_active() {
+                front.push(held)
+            } else {
+                behind.push(held)
+            }
+        }
+        *self.lock() = kept;
+        Ok((front, behind))
+    }
+
+    /// Begins a generation of every projection that has none of our version, unless a newer
+    /// program has gone ahead.
+    async fn begin_missing(&self) -> Result<(), FollowError> {
+        let known = self.registry.generations().await?;
+        for screen in self.screens.iter() {
+            let newest = known
+                .iter()
+                .filter(|known| known.name == screen.name())
+                .map(|known| known.version)
+                .max();
+            if newest.is_some_and(|newest| newest >= screen.version()) {
+                continue;
+            }
+            let (log, partitions) = (self.journal.identity(), self.journal.partitions());
+            match self.registry.begin(&**screen, &log, partitions).await {
+                // Another process was faster.
+                Ok(_) | Err(DbError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn screen_of(&self, generation: &Generation) -> Option<usize> {
+        let same = |screen: &Box<dyn Screen>| {
+            screen.name() == generation.name && screen.version() == generation.version
+        };
+        self.screens.iter().position(same)
+    }
+
+    /// Renews every lease; tells whether everything is still as it was.
+    async fn keep_all(&self) -> Result<bool, FollowError> {
+        let mut held = self.lock().clone();
+        for generation in &mut held {
+            match self.registry.keep(generation, self.clock.now()).await? {
+                Some(kept) => *generation = kept,
+                None => return Ok(false),
+            }
+        }
+        let free = self.registry.generations().await?.into_iter().any(|known| {
+            let ours = held.iter().any(|held| is(held, &known));
+            !ours && self.screen_of(&known).is_some() && known.until < self.clock.now()
+        });
+        *self.lock() = held;
+        Ok(!free)
+    }
+
+    /// Commits from the least checkpoint of these on, decoded ahead of their writing.
+    fn feed(
+        &self,
+        front: &[Held],
+    ) -> SelectAll<BoxStream<'static, Result<Vec<Change>, JournalError>>> {
+        let partitions = if front.is_empty() {
+            0
+        } else {
+            self.journal.partitions()
+        };
+        let feeds = (0..partitions).map(|partition| {
+            let after = front
+                .iter()
+                .map(|held| held.checkpoint(partition).sequence)
+                .min()
+                .unwrap_or(0);
+            let mut commits = self.journal.follow(partition, after);
+            let (send, mut receive) = mpsc::channel(AHEAD);
+            tokio::spawn(async move {
+                while let Some(batch) = commits.next().await {
+                    let batch =
+                        batch.map(|batch| batch.into_iter().map(Change::of).collect::<Vec<_>>());
+                    if send.send(batch).await.is_err() {
+                        break;
+                    }
+                }
+            });
+            futures::stream::poll_fn(move |context| receive.poll_recv(context)).boxed()
+        });
+        futures::stream::select_all(feeds)
+    }
+
+    fn tell(&self, front: &[Held]) {
+        let shown = front.iter().flat_map(|held| {
+            held.checkpoints()
+                .map(move |position| (held.name(), position))
+        });
+        self.progress.tell(shown);
+    }
+
+    /// Lag in events and seconds, and a heartbeat.
+    async fn report(&self, front: &[Held]) -> Result<(), FollowError> {
+        let (heads, now) = (self.journal.heads().await?, self.clock.now());
+        for held in front {
+            let name = held.name().to_owned();
+            metrics::gauge!("rapport_projection_lag_events", "projection" => name.clone())
+                .set(held.lag(&heads));
+            metrics::gauge!("rapport_projection_lag_seconds", "projection" => name.clone())
+                .set(held.lag_seconds(&heads, now));
+            metrics::gauge!("rapport_projection_heartbeat_seconds", "projection" => name.clone())
+                .set(now.as_duration().as_secs_f64());
+            metrics::gauge!("rapport_projection_parked", "projection" => name)
+                .set(held.parked_count());
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Generation>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is(one: &Generation, other: &Generation) -> bool {
+    one.name == other.name && one.number == other.number
+}

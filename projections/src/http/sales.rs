@@ -1,0 +1,73 @@
+//! Routes that read sales.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse as _, Response};
+use commands::desk::Desk;
+use commands::http::extract::{Id, Params};
+use commands::http::problem::Problem;
+use commands::http::views::SaleView;
+use domain::id::SaleId;
+use domain::sale::aggregate::Sale;
+use domain::sale::stage::SaleStage;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::leads::AsOf;
+use super::page;
+use super::since::Reading;
+use crate::sales::Sales;
+
+/// Which sales to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SaleList {
+    /// Only in this stage.
+    pub stage: Option<SaleStage>,
+    /// How many; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<u16>,
+    /// Where to go on, from the `Link` header.
+    pub cursor: Option<String>,
+}
+
+/// Lists sales, the newest first.
+#[utoipa::path(get, path = "/api/v1/sales", tag = "sales", params(SaleList),
+    responses((status = 200, body = Vec<SaleView>), (status = "4XX", body = Problem)))]
+pub async fn list(
+    Reading(reader): Reading,
+    Params(ask): Params<SaleList>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let filters = [("stage", ask.stage.map(|stage| stage.to_string()))];
+    let (limit, before) = (
+        page::limit(ask.limit)?,
+        page::cursor(ask.cursor.as_deref())?,
+    );
+    Ok(page::answer(
+        &reader.list::<Sales>(&filters, before, limit).await?,
+        &uri,
+    ))
+}
+
+/// Shows a sale, now or as it was.
+#[utoipa::path(get, path = "/api/v1/sales/{id}", tag = "sales", params(("id" = u64, Path), AsOf),
+    responses((status = 200, body = SaleView), (status = "4XX", body = Problem)))]
+pub async fn card(
+    State(desk): State<Desk>,
+    Reading(reader): Reading,
+    Id(id): Id,
+    Params(ask): Params<AsOf>,
+) -> Result<Response, Problem> {
+    if let Some(at) = page::moment(ask.as_of.as_deref())? {
+        let sale = desk
+            .load_as_of::<Sale>(reader.workspace(), SaleId(id), at)
+            .await?;
+        return Ok(Json(SaleView::found(SaleId(id), &sale)?).into_response());
+    }
+    let card = reader.card::<Sales>(id).await?;
+    card.map(page::json)
+        .ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
+}

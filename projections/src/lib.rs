@@ -1,0 +1,44 @@
+//! The read side: screens that follow the log, and the routes that answer from them.
+//!
+//! - [`projection`]: what a screen is made of; [`leads`], [`sales`], [`contacts`], [`funnel`]
+//!   are the screens, [`dashboard`] adds up their counts, [`timeline`] reads the log itself
+//! - [`follower`]: feeds them; rows and checkpoint move in one transaction
+//! - [`registry`]: generations of tables, their checkpoints and keepers
+//! - [`views`]: reads, from the generation that is active now
+//! - [`http`]: the read routes
+//! - [`db`], [`table`], [`change`], [`progress`]: what these are made of
+//!
+//! Invariant: a read model holds nothing that the log cannot give back, so it is rebuilt and
+//! never migrated.
+
+pub mod change;
+pub mod contacts;
+pub mod dashboard;
+pub mod db;
+pub mod follower;
+pub mod funnel;
+pub mod http;
+pub mod leads;
+pub mod progress;
+pub mod projection;
+pub mod registry;
+pub mod sales;
+pub mod status;
+pub mod table;
+pub mod timeline;
+pub mod views;
+
+use std::sync::Arc;
+
+use projection::{Screen, screen};
+
+/// Every screen.
+#[must_use]
+pub fn screens() -> Arc<[Box<dyn Screen>]> {
+    Arc::new([
+        screen::<leads::Leads>(),
+        screen::<sales::Sales>(),
+        screen::<contacts::Contacts>(),
+        screen::<funnel::Funnel>(),
+    ])
+}

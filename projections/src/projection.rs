@@ -1,0 +1,241 @@
+//! What a screen is made of: a record per aggregate, and counts over all records.
+//!
+//! A [`Projection`] only says what a change means for its screen. [`Screen`] does the rest the
+//! same way for all: it loads the records that a batch touches, lets the projection change
+//! them, and writes rows and differences of counts. The follower puts those and the checkpoint
+//! into one transaction, so each event counts once.
+
+use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use journal::token::{StreamId, Token};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::change::Change;
+use crate::db::{Db, DbError, Statement, Value};
+use crate::table::Tables;
+
+/// A screen, kept as events come.
+pub trait Projection: Send + Sync + 'static {
+    /// Its name, as ops see it and as its tables begin.
+    const NAME: &'static str;
+    /// Raise it when the meaning changes: the tables are rebuilt, never migrated.
+    const VERSION: u32;
+    /// The category of the aggregates it shows.
+    const CATEGORY: &'static str;
+    /// What it remembers of one aggregate.
+    type Record: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
+    /// Columns by which its rows can be listed.
+    const FILTERS: &'static [&'static str] = &[];
+    /// Columns by which its records are counted; none where they are not.
+    const COUNTED_BY: &'static [&'static str] = &[];
+
+    /// The record after a change.
+    fn apply(record: Self::Record, change: &Change) -> Self::Record;
+
+    /// What a person sees of the record.
+    fn shown(_id: u64, _record: &Self::Record) -> Shown {
+        Shown::default()
+    }
+
+    /// What the record adds to the counts, each by the values of [`Self::COUNTED_BY`].
+    fn counts(_record: &Self::Record) -> Vec<(Vec<String>, i64)> {
+        Vec::new()
+    }
+}
+
+/// A row as a person sees it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The values of [`Projection::FILTERS`].
+    pub filters: Vec<Option<String>>,
+    /// The answer, as JSON; `None` where there is nothing to see (any more).
+    pub body: Option<String>,
+}
+
+impl Shown {
+    /// A row that shows this.
+    #[must_use]
+    pub fn new(view: &impl Serialize, filters: Vec<Option<String>>) -> Self {
+        Self {
+            filters,
+            body: serde_json::to_string(view).ok(),
+        }
+    }
+}
+
+/// What a batch of changes means for one generation of a projection.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// What is to be written.
+    pub statements: Vec<Statement>,
+    /// Aggregates that cannot be followed any more, and why; with where it began.
+    pub poisoned: Vec<Poison>,
+}
+
+/// An aggregate that a projection cannot follow.
+#[derive(Debug, Clone)]
+pub struct Poison {
+    /// Which.
+    pub stream: StreamId,
+    /// The commit that cannot be applied.
+    pub position: journal::position::Position,
+    /// Why.
+    pub reason: String,
+}
+
+/// Any projection, without its types.
+pub trait Screen: Send + Sync {
+    /// See [`Projection::NAME`].
+    fn name(&self) -> &'static str;
+    /// See [`Projection::VERSION`].
+    fn version(&self) -> u32;
+    /// See [`Projection::CATEGORY`].
+    fn category(&self) -> &'static str;
+    /// Its tables in a generation.
+    fn tables(&self, generation: u32) -> Tables;
+    /// What these changes mean for a generation.
+    fn plan<'a>(
+        &'a self,
+        db: &'a Db,
+        generation: u32,
+        changes: &'a [Change],
+        parked: &'a HashSet<StreamId>,
+    ) -> BoxFuture<'a, Result<Plan, DbError>>;
+}
+
+/// The screen of a projection.
+#[must_use]
+pub fn screen<P: Projection>() -> Box<dyn Screen> {
+    Box::new(ScreenOf::<P>(PhantomData))
+}
+
+struct ScreenOf<P>(PhantomData<P>);
+
+type Key = (Token, u64);
+
+impl<P: Projection> Screen for ScreenOf<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn version(&self) -> u32 {
+        P::VERSION
+    }
+
+    fn category(&self) -> &'static str {
+        P::CATEGORY
+    }
+
+    fn tables(&self, generation: u32) -> Tables {
+        Tables::new(P::NAME, P::VERSION, generation, P::FILTERS, P::COUNTED_BY)
+    }
+
+    fn plan<'a>(
+        &'a self,
+        db: &'a Db,
+        generation: u32,
+        changes: &'a [Change],
+        parked: &'a HashSet<StreamId>,
+    ) -> BoxFuture<'a, Result<Plan, DbError>> {
+        plan::<P>(db, self.tables(generation), changes, parked).boxed()
+    }
+}
+
+async fn plan<P: Projection>(
+    db: &Db,
+    tables: Tables,
+    changes: &[Change],
+    parked: &HashSet<StreamId>,
+) -> Result<Plan, DbError> {
+    let mut poisoned: Vec<Poison> = Vec::new();
+    let mut touched: Vec<(Key, &Change)> = Vec::new();
+    for change in changes
+        .iter()
+        .filter(|change| change.recorded.commit.category.as_str() == P::CATEGORY)
+    {
+        let stream = change.stream();
+        if parked.contains(&stream) || poisoned.iter().any(|poison| poison.stream == stream) {
+            continue;
+        }
+        match (&change.events, change.number()) {
+            (Ok(_), Some(id)) => touched.push(((stream.workspace, id), change)),
+            (Ok(_), None) => poisoned.push(poison(stream, change, "its id is no number")),
+            (Err(reason), _) => poisoned.push(poison(stream, change, reason)),
+        }
+    }
+    let before: HashMap<Key, P::Record> =
+        tables.load(db, touched.iter().map(|(key, _)| key)).await?;
+    let mut after: HashMap<Key, P::Record> = HashMap::new();
+    for (key, change) in touched {
+        let record = after
+            .remove(&key)
+            .or_else(|| before.get(&key).cloned())
+            .unwrap_or_default();
+        after.insert(key, P::apply(record, change));
+    }
+    let rows = after.iter().map(|((workspace, id), record)| {
+        let mut values = vec![
+            Value::from(workspace.as_str()),
+            Value::Int(i64::try_from(*id).unwrap_or(i64::MAX)),
+        ];
+        let shown = P::shown(*id, record);
+        let filters = shown.filters.into_iter().map(Value::from);
+        values.extend(
+            filters
+                .chain(std::iter::repeat(Value::Null))
+                .take(P::FILTERS.len()),
+        );
+        values.push(shown.body.into());
+        values.push(
+            serde_json::to_string(record)
+                .map_err(|error| DbError::Refused(error.to_string()))?
+                .into(),
+        );
+        Ok(values)
+    });
+    let mut statements = tables.put(db, rows.collect::<Result<_, DbError>>()?);
+    statements.extend(tables.add(db, differences::<P>(&before, &after)));
+    Ok(Plan {
+        statements,
+        poisoned,
+    })
+}
+
+fn poison(stream: StreamId, change: &Change, reason: &str) -> Poison {
+    Poison {
+        stream,
+        position: change.position(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// What the counts change by.
+fn differences<P: Projection>(
+    before: &HashMap<Key, P::Record>,
+    after: &HashMap<Key, P::Record>,
+) -> Vec<Vec<Value>> {
+    if P::COUNTED_BY.is_empty() {
+        return Vec::new();
+    }
+    let mut sums: HashMap<(&Token, Vec<String>), i64> = HashMap::new();
+    for (key, record) in after {
+        for (by, count) in P::counts(record) {
+            *sums.entry((&key.0, by)).or_default() += count;
+        }
+        for (by, count) in before.get(key).map(P::counts).unwrap_or_default() {
+            *sums.entry((&key.0, by)).or_default() -= count;
+        }
+    }
+    // In one order everywhere, so that two transactions cannot wait for each other in a ring.
+    let mut sums: Vec<_> = sums.into_iter().filter(|(_, sum)| *sum != 0).collect();
+    sums.sort();
+    let row = |((workspace, by), sum): ((&Token, Vec<String>), i64)| {
+        let key =
+            std::iter::once(Value::from(workspace.as_str())).chain(by.into_iter().map(Value::from));
+        key.chain([Value::Int(sum)]).collect()
+    };
+    sums.into_iter().map(row).collect()
+}

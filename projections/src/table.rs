@@ -1,0 +1,215 @@
+//! The two tables of a projection's generation: records, and counts over them.
+
+use std::collections::HashMap;
+
+use journal::token::Token;
+use sea_query::{
+    Alias, ColumnDef, Expr, ExprTrait as _, Index, IntoIden as _, OnConflict, Query,
+    SelectStatement, SimpleExpr, Table,
+};
+use serde::de::DeserializeOwned;
+
+use crate::db::{Db, DbError, Statement, Value};
+
+/// Rows written by one statement: few different sizes, so that they stay prepared.
+const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+/// Records loaded by one query.
+const LOADED: usize = 512;
+
+/// The tables of one generation of a projection: `leads_v1_g1` and `leads_counts_v1_g1`.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    records: String,
+    counts: String,
+    filters: &'static [&'static str],
+    counted_by: &'static [&'static str],
+}
+
+impl Tables {
+    /// The tables of this generation.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        version: u32,
+        generation: u32,
+        filters: &'static [&'static str],
+        counted_by: &'static [&'static str],
+    ) -> Self {
+        Self {
+            records: format!("{name}_v{version}_g{generation}"),
+            counts: format!("{name}_counts_v{version}_g{generation}"),
+            filters,
+            counted_by,
+        }
+    }
+
+    /// What makes them.
+    #[must_use]
+    pub fn create(&self, db: &Db) -> Vec<Statement> {
+        let mut records = Table::create();
+        records.table(named(&self.records)).if_not_exists();
+        records.col(ColumnDef::new("workspace").text().not_null());
+        records.col(ColumnDef::new("id").big_integer().not_null());
+        for filter in self.filters {
+            records.col(ColumnDef::new(*filter).text());
+        }
+        records.col(ColumnDef::new("body").text());
+        records.col(ColumnDef::new("record").text().not_null());
+        records.primary_key(Index::create().col("workspace").col("id"));
+        let mut statements = vec![db.create_table(&records)];
+        for filter in self.filters {
+            let name = format!("{}_by_{filter}", self.records);
+            let mut index = Index::create();
+            index.name(name).table(named(&self.records)).if_not_exists();
+            statements.push(db.create_index(index.col("workspace").col(*filter).col("id")));
+        }
+        if !self.counted_by.is_empty() {
+            statements.push(db.create_table(&self.counts_table()));
+        }
+        statements
+    }
+
+    fn counts_table(&self) -> sea_query::TableCreateStatement {
+        let mut counts = Table::create();
+        counts.table(named(&self.counts)).if_not_exists();
+        let mut key = Index::create();
+        for column in self.counts_key() {
+            counts.col(ColumnDef::new(column).text().not_null());
+            key.col(column);
+        }
+        counts.col(ColumnDef::new("n").big_integer().not_null());
+        counts.primary_key(&mut key);
+        counts
+    }
+
+    fn counts_key(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once("workspace").chain(self.counted_by.iter().copied())
+    }
+
+    /// What drops them.
+    #[must_use]
+    pub fn drop(&self, db: &Db) -> Vec<Statement> {
+        let drop = |table: &str| db.drop_table(Table::drop().table(named(table)).if_exists());
+        vec![drop(&self.records), drop(&self.counts)]
+    }
+
+    /// The records with these keys, where there are any.
+    pub(crate) async fn load<R: DeserializeOwned>(
+        &self,
+        db: &Db,
+        keys: impl Iterator<Item = &(Token, u64)>,
+    ) -> Result<HashMap<(Token, u64), R>, DbError> {
+        let mut by_workspace: HashMap<&Token, Vec<u64>> = HashMap::new();
+        for (workspace, id) in keys {
+            by_workspace.entry(workspace).or_default().push(*id);
+        }
+        let mut found = HashMap::new();
+        for (workspace, mut ids) in by_workspace {
+            ids.sort_unstable();
+            ids.dedup();
+            for ids in ids.chunks(LOADED) {
+                for row in db.rows(db.statement(&self.wanted(workspace, ids))).await? {
+                    let record = serde_json::from_str(row.text(1));
+                    let record = record
+                        .map_err(|error| DbError::Refused(format!("a kept record: {error}")))?;
+                    found.insert((workspace.clone(), row.count(0)), record);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn wanted(&self, workspace: &Token, ids: &[u64]) -> SelectStatement {
+        // Filled up to a power of two with the last one again, so that few texts stay prepared.
+        let places = ids.len().next_power_of_two();
+        let last = ids.last().copied().unwrap_or_default();
+        let ids = ids
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(last))
+            .take(places);
+        let ids = ids.map(|id| i64::try_from(id).unwrap_or(i64::MAX));
+        let mut query = Query::select();
+        query.columns(["id", "record"]).from(named(&self.records));
+        query
+            .and_where(Expr::col("workspace").eq(workspace.as_str()))
+            .and_where(Expr::col("id").is_in(ids));
+        query.take()
+    }
+
+    /// Rows of records in the order workspace, id, filters, body, record; the old ones are replaced.
+    #[must_use]
+    pub(crate) fn put(&self, db: &Db, mut rows: Vec<Vec<Value>>) -> Vec<Statement> {
+        rows.sort_by_key(|row| {
+            row.get(1)
+                .map(|id| if let Value::Int(id) = id { *id } else { 0 })
+        });
+        let columns = ["workspace", "id"]
+            .into_iter()
+            .chain(self.filters.iter().copied())
+            .chain(["body", "record"]);
+        let columns: Vec<_> = columns.collect();
+        let mut replace = OnConflict::columns(["workspace", "id"]);
+        replace.update_columns(columns.iter().skip(2).copied());
+        in_chunks(db, &self.records, &columns, &replace, rows)
+    }
+
+    /// Rows of counts in the order workspace, what they are counted by, number; numbers are added.
+    #[must_use]
+    pub(crate) fn add(&self, db: &Db, rows: Vec<Vec<Value>>) -> Vec<Statement> {
+        let columns: Vec<_> = self.counts_key().chain(["n"]).collect();
+        let mut add = OnConflict::columns(self.counts_key());
+        let table = named(&self.counts);
+        add.value(
+            "n",
+            Expr::col((table, "n".into_iden())).add(Expr::col((Alias::new("excluded"), "n"))),
+        );
+        in_chunks(db, &self.counts, &columns, &add, rows)
+    }
+
+    /// The table of records, for queries.
+    #[must_use]
+    pub fn records(&self) -> sea_query::DynIden {
+        named(&self.records)
+    }
+
+    /// The table of counts, for queries.
+    #[must_use]
+    pub fn counts(&self) -> sea_query::DynIden {
+        named(&self.counts)
+    }
+}
+
+fn named(table: &str) -> sea_query::DynIden {
+    Alias::new(table).into_iden()
+}
+
+fn in_chunks(
+    db: &Db,
+    table: &str,
+    columns: &[&'static str],
+    conflict: &OnConflict,
+    rows: Vec<Vec<Value>>,
+) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let size = CHUNKS
+            .into_iter()
+            .find(|size| *size <= rows.len())
+            .unwrap_or(1);
+        let mut insert = Query::insert();
+        insert
+            .into_table(named(table))
+            .columns(columns.iter().copied())
+            .on_conflict(conflict.clone());
+        for row in rows.by_ref().take(size) {
+            insert.values_panic(
+                row.into_iter()
+                    .map(|value| SimpleExpr::from(sea_query::Value::from(value))),
+            );
+        }
+        statements.push(db.statement(&insert));
+    }
+    statements
+}

@@ -1,0 +1,267 @@
+//! Reads, from the generation that is active now.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use commands::http::problem::Problem;
+use journal::position::Position;
+use journal::token::Token;
+use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
+use tokio::time::Instant;
+
+use crate::db::{DbError, Row};
+use crate::progress::Progress;
+use crate::projection::Projection;
+use crate::registry::Registry;
+use crate::table::Tables;
+
+/// How long a read waits for the write it asks for.
+const WAIT: Duration = Duration::from_secs(5);
+/// How often a process that does not follow the log itself looks how far the views are.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Why a read has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database does not answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The write that the read asks for is not shown yet.
+    #[error("{projection} does not show {position} yet")]
+    Behind {
+        /// Which projection.
+        projection: &'static str,
+        /// What was asked for.
+        position: Position,
+    },
+    /// There is no generation that this program can read.
+    #[error("{0} is being built")]
+    Building(&'static str),
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Db(error) => {
+                tracing::error!(%error, "a read failed");
+                Self::unavailable("The read models do not answer; try again")
+            }
+            ReadError::Behind { .. } => Self::unavailable(
+                "Your last change is kept, and not shown yet; read again in a moment",
+            ),
+            ReadError::Building(_) => {
+                Self::unavailable("This screen is being built; read again in a moment")
+            }
+        }
+    }
+}
+
+/// Reads of all workspaces. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Views {
+    registry: Registry,
+    progress: Progress,
+    /// The active generation of each projection, as version and number; looked up again where
+    /// its tables are gone.
+    active: Arc<RwLock<HashMap<&'static str, (u32, u32)>>>,
+}
+
+/// Reads of one workspace.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    views: Views,
+    workspace: Token,
+    /// What every answer must show.
+    least: Position,
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The answers, as JSON, the newest first.
+    pub bodies: Vec<String>,
+    /// The last id, where there are more.
+    pub next: Option<u64>,
+}
+
+impl Views {
+    /// Reads of what this registry holds.
+    #[must_use]
+    pub fn new(registry: Registry, progress: Progress) -> Self {
+        Self {
+            registry,
+            progress,
+            active: Arc::default(),
+        }
+    }
+
+    /// Reads of one workspace that show at least this position.
+    #[must_use]
+    pub fn reader(&self, workspace: Token, least: Position) -> Reader {
+        Reader {
+            views: self.clone(),
+            workspace,
+            least,
+        }
+    }
+
+    /// The registry below.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    async fn tables<P: Projection>(&self) -> Result<Tables, ReadError> {
+        let known = self
+            .active
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(P::NAME)
+            .copied();
+        let (version, number) = match known {
+            Some(known) => known,
+            None => self.look_up::<P>().await?,
+        };
+        if version != P::VERSION {
+            self.forget(P::NAME);
+            return Err(ReadError::Building(P::NAME));
+        }
+        Ok(Tables::new(
+            P::NAME,
+            version,
+            number,
+            P::FILTERS,
+            P::COUNTED_BY,
+        ))
+    }
+
+    async fn look_up<P: Projection>(&self) -> Result<(u32, u32), ReadError> {
+        let active = self
+            .registry
+            .active(P::NAME)
+            .await?
+            .ok_or(ReadError::Building(P::NAME))?;
+        let found = (active.version, active.number);
+        self.active
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(P::NAME, found);
+        Ok(found)
+    }
+
+    fn forget(&self, name: &str) {
+        self.active
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+    }
+
+    /// Waits until a projection shows a position; in a process that does not follow the log
+    /// itself, by looking at the checkpoint.
+    async fn wait<P: Projection>(&self, position: Position) -> Result<(), ReadError> {
+        let deadline = Instant::now() + WAIT;
+        while !self.progress.wait(P::NAME, position, LOOK_EVERY).await {
+            if Instant::now() > deadline {
+                return Err(ReadError::Behind {
+                    projection: P::NAME,
+                    position,
+                });
+            }
+            if let Some(active) = self.registry.active(P::NAME).await? {
+                let checkpoints = self.registry.checkpoints(P::NAME, active.number).await?;
+                self.progress.tell(
+                    checkpoints
+                        .iter()
+                        .map(|checkpoint| (P::NAME, checkpoint.position)),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// Whose data it reads.
+    #[must_use]
+    pub const fn workspace(&self) -> &Token {
+        &self.workspace
+    }
+
+    /// The rows of a query over a projection's tables.
+    pub async fn rows<P: Projection>(
+        &self,
+        query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
+    ) -> Result<Vec<Row>, ReadError> {
+        if !self.views.progress.shows(P::NAME, self.least) {
+            self.views.wait::<P>(self.least).await?;
+        }
+        let db = self.views.registry.db();
+        let ask = async || {
+            let tables = self.views.tables::<P>().await?;
+            Ok(db.rows(db.statement(&query(&tables))).await?)
+        };
+        match ask().await {
+            // Another generation took its place between the two.
+            Err(ReadError::Db(DbError::Gone(_))) => {
+                self.views.forget(P::NAME);
+                ask().await
+            }
+            answer => answer,
+        }
+    }
+
+    /// What is shown of one record, as JSON.
+    pub async fn card<P: Projection>(&self, id: u64) -> Result<Option<String>, ReadError> {
+        let id = i64::try_from(id).unwrap_or(i64::MAX);
+        let rows = self
+            .rows::<P>(|tables| {
+                let mut query = Query::select();
+                query.column("body").from(tables.records());
+                query.and_where(Expr::col("workspace").eq(self.workspace.as_str()));
+                query
+                    .and_where(Expr::col("id").eq(id))
+                    .and_where(Expr::col("body").is_not_null());
+                query
+            })
+            .await?;
+        Ok(rows.first().map(|row| row.text(0).to_owned()))
+    }
+
+    /// What is shown of records with these values, before this id, the newest first.
+    pub async fn list<P: Projection>(
+        &self,
+        filters: &[(&'static str, Option<String>)],
+        before: Option<u64>,
+        limit: u16,
+    ) -> Result<Page, ReadError> {
+        let rows = self
+            .rows::<P>(|tables| {
+                let mut query = Query::select();
+                query.columns(["id", "body"]).from(tables.records());
+                query.and_where(Expr::col("workspace").eq(self.workspace.as_str()));
+                query.and_where(Expr::col("body").is_not_null());
+                for (column, value) in filters {
+                    if let Some(value) = value {
+                        query.and_where(Expr::col(*column).eq(value.as_str()));
+                    }
+                }
+                if let Some(before) = before {
+                    query.and_where(Expr::col("id").lt(i64::try_from(before).unwrap_or(i64::MAX)));
+                }
+                query
+                    .order_by("id", Order::Desc)
+                    .limit(u64::from(limit) + 1);
+                query
+            })
+            .await?;
+        let page = &rows[..rows.len().min(usize::from(limit))];
+        Ok(Page {
+            bodies: page.iter().map(|row| row.text(1).to_owned()).collect(),
+            next: page
+                .last()
+                .filter(|_| rows.len() > page.len())
+                .map(|row| row.count(0)),
+        })
+    }
+}
