@@ -244,7 +244,10 @@ impl Contacts {
                     .await
                     .map_err(|error| match error {
                         AggregateError::UserError(_) => ContactsError::Busy { kind: value.kind() },
-                        error => without_refusal(error),
+                        error @ (AggregateError::AggregateConflict
+                        | AggregateError::DatabaseConnectionError(_)
+                        | AggregateError::DeserializationError(_)
+                        | AggregateError::UnexpectedError(_)) => without_refusal(error),
                     })
             }
             Err(error) => Err(without_refusal(error)),
@@ -316,10 +319,7 @@ impl Contacts {
         mac.update(value.folded().as_bytes());
         let hash = mac.finalize().into_bytes();
         let shard = u16::from_le_bytes([hash[0], hash[1]]) % SHARDS;
-        let hex = hash[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex = hex::encode(&hash[..16]);
         (
             ShardId {
                 kind: value.kind(),

@@ -89,7 +89,7 @@ impl Keys {
         let mut random = [0_u8; 32];
         getrandom::fill(&mut random)
             .map_err(|error| AggregateError::UnexpectedError(error.into()))?;
-        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let random = hex::encode(random);
         let secret = format!("{PREFIX}_{}_{id}_{random}", origin.workspace);
         let command = KeyCommand::Issue {
             name: name.to_owned(),

@@ -23,8 +23,11 @@ const TOO_SOON: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Allocator {
     desk: Desk,
-    blocks: Arc<Mutex<HashMap<(Token, NumberKind), Arc<tokio::sync::Mutex<Block>>>>>,
+    blocks: Arc<Mutex<Blocks>>,
 }
+
+/// The blocks at hand; whoever refills one holds it, and nobody else's.
+type Blocks = HashMap<(Token, NumberKind), Arc<tokio::sync::Mutex<Block>>>;
 
 /// What is left of a block.
 #[derive(Default)]

@@ -131,7 +131,7 @@ impl Aggregate for ApiKey {
     fn apply(&mut self, event: KeyEvent) {
         match event {
             KeyEvent::Issued { name, role, hash } => {
-                self.issued = Some(Issued { name, role, hash })
+                self.issued = Some(Issued { name, role, hash });
             }
             KeyEvent::Revoked {} => self.revoked = true,
         }

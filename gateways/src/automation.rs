@@ -111,7 +111,7 @@ impl Policy for Automatic {
             );
             match schemas::codec::decode(event) {
                 Ok(LeadEvent::MessagesRecorded { .. }) => {
-                    self.analyze_after_messages(lead, &origin).await?
+                    self.analyze_after_messages(lead, &origin).await?;
                 }
                 Ok(LeadEvent::Analyzed(_)) => self.transfer_when_ready(lead, &origin).await?,
                 Ok(
@@ -147,6 +147,9 @@ fn refused_or_failed<E: std::error::Error>(
             tracing::debug!(%refusal, lead.id = %lead, "the rule does not apply");
             Ok(())
         }
-        error => Err(JournalError::unavailable(error.to_string())),
+        error @ (AggregateError::AggregateConflict
+        | AggregateError::DatabaseConnectionError(_)
+        | AggregateError::DeserializationError(_)
+        | AggregateError::UnexpectedError(_)) => Err(JournalError::unavailable(error.to_string())),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::token::Token;
 
 /// How long a claim is kept.
-pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const KEPT: Duration = Duration::from_hours(720);
 
 /// What a claim is for: a workspace, and a hash of caller, route and idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -29,7 +29,7 @@ impl CommitHash {
 
 impl fmt::Display for CommitHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -48,22 +48,8 @@ impl Serialize for CommitHash {
 impl<'de> Deserialize<'de> for CommitHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let nibble = |byte: u8| {
-            (byte as char)
-                .to_digit(16)
-                .and_then(|n| u8::try_from(n).ok())
-        };
         let mut hash = [0; 32];
-        let pairs = text.as_bytes().chunks_exact(2);
-        if text.len() != 64 {
-            return Err(serde::de::Error::custom("a hash has 64 hex digits"));
-        }
-        for (byte, pair) in hash.iter_mut().zip(pairs) {
-            let (Some(high), Some(low)) = (nibble(pair[0]), nibble(pair[1])) else {
-                return Err(serde::de::Error::custom("a hash has only hex digits"));
-            };
-            *byte = high << 4 | low;
-        }
+        hex::decode_to_slice(text.as_bytes(), &mut hash).map_err(serde::de::Error::custom)?;
         Ok(Self(hash))
     }
 }

@@ -41,6 +41,11 @@ impl Default for MemoryJournal {
     }
 }
 
+#[expect(
+    clippy::unused_async,
+    clippy::unused_self,
+    reason = "the signatures of the backends that wait"
+)]
 impl MemoryJournal {
     /// An empty log.
     #[must_use]

@@ -145,6 +145,10 @@ impl SqliteJournal {
         Ok(vec![at(head.await?)])
     }
 
+    #[expect(
+        clippy::unused_self,
+        reason = "the signature of the backends that have several"
+    )]
     pub(crate) const fn partitions(&self) -> u16 {
         1
     }
@@ -277,6 +281,7 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, Vec<u8>)> {
     Ok((row.get(0)?, row.get(1)?))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `and_then` hands over")]
 fn recorded(rows: Vec<(u64, Vec<u8>)>) -> Result<Vec<Recorded>, JournalError> {
     rows.iter()
         .map(|(position, body)| Recorded::read(at(*position), body))

@@ -1,9 +1,9 @@
 //! The program.
 //!
-//! - [`cli`]: what may be typed
-//! - [`settings`]: what may be set, from flags, the environment and `.env`
-//! - [`system`]: the parts of a process, put together by its roles
-//! - [`server`]: HTTP
+//! - `cli`: what may be typed
+//! - `settings`: what may be set, from flags, the environment and `.env`
+//! - `system`: the parts of a process, put together by its roles
+//! - `server`: HTTP
 //! - the rest: one file per command
 
 mod cli;

@@ -72,7 +72,7 @@ pub async fn run(
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(asked);
     tokio::select! {
-        served = server => served?,
+        outcome = server => outcome?,
         () = async {
             drop(stopping.wait_for(|stopping| *stopping).await);
             tokio::time::sleep(DRAIN).await;
@@ -94,7 +94,7 @@ async fn asked_to_stop() -> std::io::Result<()> {
 fn router(system: &System, settings: &Settings, access: Access) -> anyhow::Result<Router> {
     let probes = probes::router(system);
     if !system.plays(RoleOf::Api) {
-        return Ok(layers::around(probes, system, settings, access)?);
+        return layers::around(probes, system, settings, access);
     }
     let (routes, description) = routes(system).split_for_parts();
     let docs = SwaggerUi::new("/docs").url("/openapi.json", description);

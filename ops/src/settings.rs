@@ -25,7 +25,7 @@ pub struct Settings {
     /// The folder of everything that is kept on this machine
     #[arg(long, env = "DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
-    /// The NATS servers of the event log; without them it is a file in DATA_DIR
+    /// The NATS servers of the event log; without them it is a file in `DATA_DIR`
     #[arg(long, env = "NATS_URL")]
     pub nats_url: Option<String>,
     /// The HTTP monitoring address of a NATS server, to check that it syncs always
@@ -40,13 +40,13 @@ pub struct Settings {
     /// Partitions of the log; fixed when it is made
     #[arg(long, env = "RAPPORT_PARTITIONS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub partitions: u16,
-    /// The read models: postgres://…; without it they are a file in DATA_DIR
+    /// The read models: postgres://…; without it they are a file in `DATA_DIR`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = parse_database)]
     pub database_url: Option<Database>,
     /// The workspace that the demo and the tools work in
     #[arg(long, env = "RAPPORT_WORKSPACE", default_value = "main", value_parser = Token::try_new)]
     pub workspace: Token,
-    /// The secret behind everything that is hashed or sealed; made in DATA_DIR where it is not set
+    /// The secret behind everything that is hashed or sealed; made in `DATA_DIR` where it is not set
     #[arg(long, env = "RAPPORT_MASTER_KEY", hide_env_values = true, hide = true)]
     pub master_key: Option<Secret>,
     /// The currency of amounts that name none

@@ -310,7 +310,7 @@ fn secret(settings: &Settings) -> anyhow::Result<Vec<u8>> {
     if !path.exists() {
         let mut fresh = [0_u8; 32];
         getrandom::fill(&mut fresh).context("no randomness")?;
-        let text: String = fresh.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hex::encode(fresh);
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -330,13 +330,7 @@ fn secret(settings: &Settings) -> anyhow::Result<Vec<u8>> {
 }
 
 fn from_hex(text: &str) -> anyhow::Result<Vec<u8>> {
-    ensure!(
-        text.len() == 64 && text.is_ascii(),
-        "it has {} characters",
-        text.len()
-    );
-    (0..text.len())
-        .step_by(2)
-        .map(|at| Ok(u8::from_str_radix(&text[at..at + 2], 16)?))
-        .collect()
+    let key = hex::decode(text)?;
+    ensure!(key.len() == 32, "it has {} bytes", key.len());
+    Ok(key)
 }

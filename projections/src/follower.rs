@@ -229,9 +229,9 @@ impl Follower {
             kept.push(taken.clone());
             let held = Held::load(&self.registry, screen, taken).await?;
             if held.is_active() {
-                front.push(held)
+                front.push(held);
             } else {
-                behind.push(held)
+                behind.push(held);
             }
         }
         *self.lock() = kept;
@@ -262,10 +262,9 @@ impl Follower {
     }
 
     fn screen_of(&self, generation: &Generation) -> Option<usize> {
-        let same = |screen: &Box<dyn Screen>| {
+        self.screens.iter().position(|screen| {
             screen.name() == generation.name && screen.version() == generation.version
-        };
-        self.screens.iter().position(same)
+        })
     }
 
     /// Renews every lease; tells whether everything is still as it was.

@@ -63,7 +63,7 @@ impl Projection for Funnel {
                     };
                 }
                 LeadEvent::DomainSet { business_domain } => {
-                    way.business_domain = Some(*business_domain)
+                    way.business_domain = Some(*business_domain);
                 }
                 LeadEvent::StageChanged { to, .. } => way.steps.push((*to, at)),
                 LeadEvent::Transferred { .. } => way.steps.push((LeadStage::Transferred, at)),

@@ -35,7 +35,6 @@ macro_rules! any {
 
         impl DomainEvent {
             /// Every kind of event of every aggregate.
-            #[must_use]
             pub fn kinds() -> impl Iterator<Item = &'static Kind> {
                 [$(<$event>::KINDS),+].into_iter().flatten()
             }

@@ -58,7 +58,9 @@ fn one_of<E: JsonSchema>() -> Vec<Value> {
         .to_value();
     match schema["oneOf"].take() {
         Value::Array(variants) => variants,
-        _ => vec![schema],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            vec![schema]
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub use nats::{NatsCluster, NatsServer};
 pub use postgres::Postgres;
 
 /// How long a server may take until it is ready; two cores may be busy with other tests.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Waits until the condition holds; tells whether it did before the deadline.

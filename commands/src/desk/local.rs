@@ -55,13 +55,15 @@ impl Local {
         {
             return Ok(done);
         }
-        let _turn = match fresh {
-            true => None,
-            false => Some(self.stripe(&stream).lock().await),
+        let _turn = if fresh {
+            None
+        } else {
+            Some(self.stripe(&stream).lock().await)
         };
-        let mut seen = match fresh {
-            true => Arc::new(Loaded::default()),
-            false => A::store(&self.stores).load(&stream).await.map_err(failed)?,
+        let mut seen = if fresh {
+            Arc::new(Loaded::default())
+        } else {
+            A::store(&self.stores).load(&stream).await.map_err(failed)?
         };
         let mut certain = false;
         for _ in 0..MAX_TRIES {

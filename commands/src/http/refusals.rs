@@ -139,7 +139,10 @@ where
     fn from(error: AggregateError<E>) -> Self {
         match error {
             AggregateError::UserError(refusal) => refusal.into(),
-            error => failed(error),
+            error @ (AggregateError::AggregateConflict
+            | AggregateError::DatabaseConnectionError(_)
+            | AggregateError::DeserializationError(_)
+            | AggregateError::UnexpectedError(_)) => failed(error),
         }
     }
 }

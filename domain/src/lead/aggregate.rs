@@ -256,7 +256,7 @@ impl OpenLead {
         match event {
             LeadEvent::Opened { .. } => {}
             LeadEvent::DomainSet { business_domain } => {
-                self.business_domain = Some(business_domain)
+                self.business_domain = Some(business_domain);
             }
             LeadEvent::ContactLinked { contact } => self.contact = Some(contact),
             LeadEvent::StageChanged { to, .. } => self.stage = to,

@@ -9,7 +9,7 @@ use journal::position::Position;
 use crate::backend::{Backend, beside, fresh_stream};
 use crate::sample::grow;
 
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// The next `count` positions of a feed.
 pub async fn next(feed: &mut Feed, count: usize) -> Vec<Position> {
