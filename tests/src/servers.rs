@@ -7,7 +7,7 @@
 //!
 //! Invariant: nothing that a test starts outlives the test process, however that ends.
 
-mod child;
+pub(crate) mod child;
 pub mod folder;
 pub mod nats;
 pub mod postgres;
@@ -24,7 +24,7 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Waits until the condition holds; tells whether it did before the deadline.
-async fn eventually(mut holds: impl AsyncFnMut() -> bool) -> bool {
+pub async fn eventually(mut holds: impl AsyncFnMut() -> bool) -> bool {
     let deadline = Instant::now() + READY_WITHIN;
     while !holds().await {
         if Instant::now() > deadline {

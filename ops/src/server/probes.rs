@@ -10,6 +10,7 @@ use projections::registry::Registry;
 use projections::status::{self, Status};
 use serde_json::{Value, json};
 
+use crate::cli::RoleOf;
 use crate::system::System;
 use crate::telemetry;
 
@@ -17,11 +18,15 @@ use crate::telemetry;
 struct Probed {
     journal: Journal,
     registry: Registry,
+    /// Whether this process answers from the screens, or keeps them.
+    needs_screens: bool,
 }
 
 /// The probes of a process.
 pub fn router(system: &System) -> Router {
+    let needs_screens = system.plays(RoleOf::Api) || system.plays(RoleOf::Projections);
     let probed = Probed {
+        needs_screens,
         journal: system.journal.clone(),
         registry: system.views.registry().clone(),
     };
@@ -37,7 +42,7 @@ async fn health() -> Json<Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// It can answer: the log and the read models do, and every screen is there.
+/// It can do its work: the log and the read models answer, and the screens it needs are there.
 async fn ready(State(probed): State<Probed>) -> Response {
     match look(&probed).await {
         Ok(projections) => {
@@ -47,6 +52,7 @@ async fn ready(State(probed): State<Probed>) -> Response {
                 };
                 projections.iter().any(|known| known.active && same(known))
             });
+            let there = there || !probed.needs_screens;
             let status = if there {
                 StatusCode::OK
             } else {

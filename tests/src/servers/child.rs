@@ -22,14 +22,14 @@ static STARTER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
 
 /// A running server, killed on drop.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     stop: &'static str,
 }
 
 impl Server {
     /// Starts `program` through `setpriv`, which sends it `stop` when our process dies.
-    pub(super) fn start(
+    pub(crate) fn start(
         stop: &'static str,
         setpriv: &[String],
         configure: impl FnOnce(&mut Command),
@@ -55,17 +55,27 @@ impl Server {
     }
 
     /// Its process id.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
+    /// SIGTERM, as an operator or a container stops it; waits until it has ended, and answers
+    /// whether it ended well.
+    pub(crate) fn ask_to_stop(&mut self) -> bool {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.id().to_string()])
+            .status();
+        sent.is_ok_and(|status| status.success())
+            && self.child.wait().is_ok_and(|status| status.success())
+    }
+
     /// Whether it has ended by itself.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// SIGKILL, and waits until it is gone.
-    pub(super) fn kill_hard(&mut self) {
+    pub(crate) fn kill_hard(&mut self) {
         // It may have ended before; then there is nothing to do.
         let _ = self.child.kill();
         let _ = self.child.wait();

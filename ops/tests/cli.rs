@@ -1,0 +1,76 @@
+//! What ops type: every command's refusals are one clear sentence.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use stories::servers::Folder;
+
+fn rapport(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rapport"));
+    command
+        .env_clear()
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn error(folder: &Folder, arguments: &[&str]) -> String {
+    let output = rapport(folder.path(), arguments);
+    assert!(!output.status.success(), "{arguments:?} must be refused");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn serve_never_starts_without_a_key() {
+    let refusal = error(&Folder::new("cli"), &["serve", "--app-port", "0"]);
+    assert!(refusal.contains("rapport keys create"), "{refusal}");
+}
+
+#[test]
+fn roles_need_a_broker_between_them() {
+    let refusal = error(&Folder::new("cli"), &["serve", "--role", "api"]);
+    assert!(refusal.contains("set NATS_URL"), "{refusal}");
+}
+
+#[test]
+fn a_cluster_needs_one_master_key() {
+    let refusal = error(
+        &Folder::new("cli"),
+        &["serve", "--nats-url", "nats://127.0.0.1:1"],
+    );
+    assert!(
+        refusal.contains("RAPPORT_MASTER_KEY must be set"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_broken_env_file_is_named() {
+    let folder = Folder::new("cli");
+    std::fs::write(folder.path().join(".env"), "APP_PORT = \"80").unwrap();
+    assert!(error(&folder, &["doctor"]).contains(".env cannot be read"));
+}
+
+#[test]
+fn a_wrong_setting_is_one_clear_sentence() {
+    let folder = Folder::new("cli");
+    std::fs::write(folder.path().join(".env"), "MIN_TRANSFER_SCORE=6\n").unwrap();
+    let refusal = error(&folder, &["doctor"]);
+    assert!(
+        refusal.contains("must be a number from 0 to 1"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn the_doctor_finds_a_fresh_folder_well() {
+    let output = rapport(Folder::new("cli").path(), &["doctor", "--json"]);
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let good = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|finding| finding["good"] == true);
+    assert!(output.status.success() && good, "{findings}");
+}

@@ -1,0 +1,281 @@
+//! A whole Rapport of real processes, on either profile, and what may be asked of it.
+
+use std::process::Output;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::process::{self, Environment, Rapport};
+use crate::servers::{Folder, NatsServer, Postgres};
+
+/// A whole Rapport with one API key of the role owner.
+pub struct Crm {
+    // Dropped in this order: first those who use, then those who are used.
+    processes: Vec<Rapport>,
+    nats: Option<NatsServer>,
+    postgres: Option<Postgres>,
+    environment: Environment,
+    folder: Folder,
+    client: reqwest::Client,
+    key: String,
+}
+
+/// Which processes make up a cluster unless a story says otherwise.
+const CLUSTER: [&str; 3] = ["commands", "projections,gateway-ai", "api"];
+
+impl Crm {
+    /// One process, everything in files.
+    pub async fn embedded() -> Self {
+        Self::embedded_with(&[]).await
+    }
+
+    /// One process, everything in files, with these settings.
+    pub async fn embedded_with(settings: &[(&str, &str)]) -> Self {
+        let mut crm = Self::prepared(settings);
+        crm.key = crm.new_key("main", "owner");
+        let serve = Rapport::start("serve", crm.folder.path(), &crm.environment, &["serve"]).await;
+        crm.processes.push(serve);
+        crm
+    }
+
+    /// A process per role, with NATS and PostgreSQL.
+    pub async fn cluster() -> Self {
+        Self::cluster_of(&CLUSTER, &[]).await
+    }
+
+    /// A process per list of roles, with NATS and PostgreSQL and these settings. The last one
+    /// is asked, unless a story names another.
+    pub async fn cluster_of(roles: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut crm = Self::prepared(settings);
+        let (nats, postgres) = tokio::join!(NatsServer::start(), Postgres::start());
+        let set = [
+            ("NATS_URL", nats.url()),
+            ("NATS_MONITOR_URL", nats.monitor_url()),
+            ("DATABASE_URL", postgres.url()),
+            ("RAPPORT_MASTER_KEY", "5a".repeat(32)),
+        ];
+        crm.environment
+            .extend(set.map(|(name, value)| (name.to_owned(), value)));
+        (crm.nats, crm.postgres) = (Some(nats), Some(postgres));
+        crm.key = crm.new_key("main", "owner");
+        for (number, roles) in roles.iter().enumerate() {
+            let name = format!("{number}-{}", roles.replace(',', "-"));
+            let arguments = ["serve", "--role", roles];
+            let started =
+                Rapport::start(&name, crm.folder.path(), &crm.environment, &arguments).await;
+            crm.processes.push(started);
+        }
+        crm
+    }
+
+    /// The demo: one process, nobody needs a key.
+    pub async fn demo() -> Self {
+        let mut crm = Self::prepared(&[]);
+        let demo = Rapport::start("demo", crm.folder.path(), &crm.environment, &["demo"]).await;
+        crm.processes.push(demo);
+        crm
+    }
+
+    fn prepared(settings: &[(&str, &str)]) -> Self {
+        // An error means that another test of this process did it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let defaults = [
+            ("RATE_LIMIT_KEY", "100000000"),
+            ("RATE_LIMIT_ANONYMOUS", "100000000"),
+        ];
+        let set = defaults.iter().chain(settings);
+        Self {
+            processes: Vec::new(),
+            nats: None,
+            postgres: None,
+            environment: set
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            folder: Folder::new("crm"),
+            client: reqwest::Client::new(),
+            key: String::new(),
+        }
+    }
+
+    /// Makes an API key.
+    ///
+    /// # Panics
+    ///
+    /// Where that fails.
+    #[must_use]
+    pub fn new_key(&self, workspace: &str, role: &str) -> String {
+        let made = self.cli(&[
+            "keys",
+            "create",
+            "story",
+            "--role",
+            role,
+            "--workspace",
+            workspace,
+            "--json",
+        ]);
+        let error = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "no key was made: {error}");
+        let made: Value = serde_json::from_slice(&made.stdout).expect("a key is JSON");
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Runs a command of the program to its end, beside the processes.
+    #[must_use]
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        process::run(self.folder.path(), &self.environment, arguments)
+    }
+
+    /// Runs a command that must end well, and answers what it printed.
+    ///
+    /// # Panics
+    ///
+    /// Where it ends otherwise.
+    #[must_use]
+    pub fn cli_good(&self, arguments: &[&str]) -> String {
+        let done = self.cli(arguments);
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            done.status.success(),
+            "rapport {}: {error}",
+            arguments.join(" ")
+        );
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// The processes, in the order of their start.
+    pub fn processes(&mut self) -> &mut [Rapport] {
+        &mut self.processes
+    }
+
+    /// The process that is asked unless a story names another.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none.
+    pub fn last(&mut self) -> &mut Rapport {
+        self.processes.last_mut().expect("a process")
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// NATS, where it has one.
+    pub fn nats(&mut self) -> Option<&mut NatsServer> {
+        self.nats.as_mut()
+    }
+
+    /// PostgreSQL, where it has one.
+    pub fn postgres(&mut self) -> Option<&mut Postgres> {
+        self.postgres.as_mut()
+    }
+
+    /// A request to the last process, with the owner's key.
+    #[must_use]
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let process = self.processes.len() - 1;
+        self.request_to(process, method, path)
+    }
+
+    /// A request to a process, with the owner's key.
+    #[must_use]
+    pub fn request_to(&self, process: usize, method: Method, path: &str) -> RequestBuilder {
+        self.request_as(process, &self.key, method, path)
+    }
+
+    /// A request to a process, with this key.
+    #[must_use]
+    pub fn request_as(
+        &self,
+        process: usize,
+        key: &str,
+        method: Method,
+        path: &str,
+    ) -> RequestBuilder {
+        let url = format!("{}{path}", self.processes[process].url());
+        let request = self.client.request(method, url);
+        if key.is_empty() {
+            request
+        } else {
+            request.header("X-API-Key", key)
+        }
+    }
+
+    /// Sends it.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no answer.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::read(request.send().await.expect("an answer"))
+            .await
+            .expect("all of it")
+    }
+
+    /// Reads.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// Creates or does.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(with(self.request(Method::POST, path), &body))
+            .await
+    }
+
+    /// Changes.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(with(self.request(Method::PATCH, path), &body))
+            .await
+    }
+
+    /// Removes.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Opens a lead from a partner for the first domain; its number.
+    ///
+    /// # Panics
+    ///
+    /// Where it is refused.
+    pub async fn given_a_lead(&self) -> u64 {
+        let lead = self
+            .post(
+                "/api/v1/leads",
+                json!({ "source": "partner", "business_domain": "first" }),
+            )
+            .await;
+        lead.good()["id"].as_u64().expect("a number")
+    }
+
+    /// Opens a lead and moves it along these stages; its number.
+    ///
+    /// # Panics
+    ///
+    /// Where it is refused.
+    pub async fn given_a_lead_in(&self, stages: &[&str]) -> u64 {
+        let lead = self.given_a_lead().await;
+        for stage in stages {
+            self.patch(
+                &format!("/api/v1/leads/{lead}/stage"),
+                json!({ "stage": stage }),
+            )
+            .await
+            .good();
+        }
+        lead
+    }
+}
+
+/// The request with a JSON body.
+#[must_use]
+pub fn with(request: RequestBuilder, body: &Value) -> RequestBuilder {
+    request
+        .header("Content-Type", "application/json")
+        .body(body.to_string())
+}

@@ -1,0 +1,163 @@
+//! One `rapport` process.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::servers::child::Server;
+use crate::servers::eventually;
+
+/// What a process is told by its environment.
+pub type Environment = Vec<(String, String)>;
+
+/// The program, as cargo built it beside the tests.
+///
+/// # Panics
+///
+/// Where it was not built.
+#[must_use]
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a program");
+    // target/debug/deps/leads-1a2b → target/debug/rapport
+    let program = test
+        .parent()
+        .and_then(Path::parent)
+        .map(|folder| folder.join("rapport"));
+    let program = program.filter(|path| path.is_file());
+    program.expect("no rapport program beside the tests: run `cargo build -p ops` first")
+}
+
+/// Runs a command of the program to its end.
+///
+/// # Panics
+///
+/// Where it cannot be started.
+#[must_use]
+pub fn run(folder: &Path, environment: &Environment, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program());
+    prepare(&mut command, folder, environment);
+    command.args(arguments).output().expect("rapport starts")
+}
+
+/// Nothing of the environment of whoever runs the tests may reach the program.
+fn prepare(command: &mut Command, folder: &Path, environment: &Environment) {
+    command.env_clear().current_dir(folder);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+}
+
+/// A running `rapport serve` or `rapport demo`, killed on drop.
+#[derive(Debug)]
+pub struct Rapport {
+    server: Option<Server>,
+    folder: PathBuf,
+    environment: Environment,
+    arguments: Vec<String>,
+    log: PathBuf,
+    url: String,
+}
+
+impl Rapport {
+    /// Starts it in this folder, on a free port, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not become ready.
+    pub async fn start(
+        name: &str,
+        folder: &Path,
+        environment: &Environment,
+        arguments: &[&str],
+    ) -> Self {
+        let mut environment = environment.clone();
+        environment.push(("APP_PORT".into(), "0".into()));
+        environment.push(("LOG_FORMAT".into(), "json".into()));
+        let mut rapport = Self {
+            server: None,
+            log: folder.join(format!("{name}.log")),
+            folder: folder.to_owned(),
+            environment,
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            url: String::new(),
+        };
+        rapport.restart().await;
+        rapport
+    }
+
+    /// Starts it again, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not become ready.
+    pub async fn restart(&mut self) {
+        self.spawn();
+        let client = reqwest::Client::new();
+        let ready = eventually(async || {
+            let Some(url) = self.heard() else {
+                return false;
+            };
+            self.url = url;
+            let answer = client.get(format!("{}/ready", self.url)).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        });
+        assert!(ready.await, "rapport is not ready:\n{}", self.said());
+    }
+
+    fn spawn(&mut self) {
+        self.kill_hard();
+        let log = File::create(&self.log).expect("a log can be written");
+        let (folder, environment, arguments) = (
+            self.folder.clone(),
+            self.environment.clone(),
+            self.arguments.clone(),
+        );
+        self.server = Some(Server::start("KILL", &[], move |command| {
+            // Cleared first: `setpriv` is named by its path by then.
+            prepare(command, &folder, &environment);
+            command
+                .arg(program())
+                .args(arguments)
+                .stdout(std::process::Stdio::null())
+                .stderr(log);
+        }));
+    }
+
+    /// Where it says that it listens.
+    fn heard(&self) -> Option<String> {
+        let said = self.said();
+        let lines = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut addresses =
+            lines.filter_map(|line| line["fields"]["address"].as_str().map(ToOwned::to_owned));
+        addresses.next().map(|address| format!("http://{address}"))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it has logged since it was started last.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// SIGKILL, at any moment.
+    pub fn kill_hard(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill_hard();
+        }
+    }
+
+    /// SIGTERM; answers whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        self.server
+            .take()
+            .is_some_and(|mut server| server.ask_to_stop())
+    }
+}
