@@ -69,7 +69,9 @@ pub fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     let spans = traces.as_ref().map(|traces| {
         global::set_text_map_propagator(TraceContextPropagator::new());
         // Our own spans; those of the libraries below would be a hundred times as many.
-        let ours = EnvFilter::new("off,rapport=info,commands=info,projections=info,gateways=info");
+        let ours = EnvFilter::new(
+            "off,rapport=info,journal=info,commands=info,projections=info,gateways=info",
+        );
         tracing_opentelemetry::layer()
             .with_tracer(traces.tracer("rapport"))
             .with_filter(ours)

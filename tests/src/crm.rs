@@ -39,6 +39,21 @@ impl Crm {
         crm
     }
 
+    /// One process over an imported log, asked with the key that came along.
+    ///
+    /// # Panics
+    ///
+    /// Where the file cannot be imported.
+    pub async fn embedded_from(log: &std::path::Path) -> Self {
+        let mut crm = Self::prepared(&[]);
+        std::fs::copy(log, crm.folder.path().join("log.jsonl")).expect("the log can be copied");
+        let _ = crm.cli_good(&["events", "import", "log.jsonl"]);
+        crm.key = crm.new_key("main", "owner");
+        let serve = Rapport::start("serve", crm.folder.path(), &crm.environment, &["serve"]).await;
+        crm.processes.push(serve);
+        crm
+    }
+
     /// A process per role, with NATS and PostgreSQL.
     pub async fn cluster() -> Self {
         Self::cluster_of(&CLUSTER, &[]).await
@@ -132,7 +147,7 @@ impl Crm {
     /// # Panics
     ///
     /// Where it ends otherwise.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "often all a story wants to know")]
     pub fn cli_good(&self, arguments: &[&str]) -> String {
         let done = self.cli(arguments);
         let error = String::from_utf8_lossy(&done.stderr);
@@ -142,6 +157,12 @@ impl Crm {
             arguments.join(" ")
         );
         String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// How many processes there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.processes.len()
     }
 
     /// The processes, in the order of their start.

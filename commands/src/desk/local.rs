@@ -150,7 +150,7 @@ fn command_name<C: serde::Serialize>(command: &C) -> String {
 }
 
 /// The W3C trace context of the current span, where it is recorded.
-fn traceparent() -> Option<String> {
+pub(super) fn traceparent() -> Option<String> {
     let context = tracing::Span::current().context();
     if !context.span().span_context().is_valid() {
         return None;

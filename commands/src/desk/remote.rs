@@ -13,6 +13,7 @@ use journal::store::Loaded;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::local::traceparent;
 use super::{Handled, Outcome, Stores};
 use crate::clock::{Clock, fresh_id};
 use crate::origin::Origin;
@@ -42,6 +43,8 @@ pub(super) struct Ask<I, C> {
     pub command: C,
     pub origin: Origin,
     pub fresh: bool,
+    /// The caller's trace, W3C.
+    pub traceparent: Option<String>,
 }
 
 /// Its answer.
@@ -82,6 +85,7 @@ impl Remote {
             command,
             origin,
             fresh,
+            traceparent: traceparent(),
         };
         let mut last = String::from("no answer");
         for _ in 0..TRIES {

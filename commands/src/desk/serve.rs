@@ -1,5 +1,6 @@
 //! The other end of [`super::Remote`]: a process with the role `commands` answers asks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_nats::Client;
@@ -9,6 +10,8 @@ use futures::StreamExt as _;
 use journal::JournalError;
 use journal::store::Loaded;
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::local::Local;
 use super::remote::{Answer, Ask, SUBJECT};
@@ -55,7 +58,12 @@ pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
             command,
             origin,
             fresh,
-        }) => match local.send::<A>(id, command, &origin, fresh).await {
+            traceparent,
+        }) => match local
+            .send::<A>(id, command, &origin, fresh)
+            .instrument(asked_in(traceparent))
+            .await
+        {
             Ok(loaded) => Answer::Done(Loaded::clone(&loaded)),
             Err(AggregateError::UserError(refusal)) => Answer::Refused(refusal),
             Err(AggregateError::AggregateConflict) => Answer::Conflict,
@@ -76,4 +84,17 @@ pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
 pub(super) fn unknown(category: &str) -> Vec<u8> {
     let answer = Answer::<(), ()>::Failed(format!("no aggregate is called {category}"));
     serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+/// A span in the trace of the process that asks.
+fn asked_in(traceparent: Option<String>) -> Span {
+    let span = tracing::info_span!("ask");
+    if let Some(traceparent) = traceparent {
+        let headers = HashMap::from([("traceparent".to_owned(), traceparent)]);
+        let asking =
+            opentelemetry::global::get_text_map_propagator(|traces| traces.extract(&headers));
+        // An error means that nobody listens to traces here.
+        drop(span.set_parent(asking));
+    }
+    span
 }

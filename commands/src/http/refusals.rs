@@ -28,7 +28,9 @@ impl From<LeadError> for Problem {
             LeadError::NotOpen => Self::not_found(detail).field("id"),
             LeadError::AlreadyOpen => conflict(("/problems/exists", "It exists already")),
             LeadError::Stale { .. } => conflict(STALE).field("seen"),
-            LeadError::Forbidden { .. } | LeadError::UseTransfer => conflict(TRANSITION),
+            LeadError::Forbidden { .. } | LeadError::UseTransfer => {
+                conflict(TRANSITION).field("stage")
+            }
             LeadError::Closed { .. } => conflict(("/problems/closed", "The lead is closed")),
             LeadError::AlreadyTransferred { .. } => {
                 conflict(("/problems/already-transferred", "Already transferred"))
@@ -48,7 +50,7 @@ impl From<SaleError> for Problem {
             SaleError::NotOpen => Self::not_found(detail).field("id"),
             SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
             SaleError::Stale { .. } => conflict(STALE).field("seen"),
-            SaleError::Forbidden { .. } => conflict(TRANSITION),
+            SaleError::Forbidden { .. } => conflict(TRANSITION).field("stage"),
         }
     }
 }

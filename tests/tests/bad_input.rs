@@ -1,0 +1,348 @@
+//! Bad input gets a clear error that names the field, and changes nothing.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use stories::answer::Answer;
+use stories::crm::Crm;
+
+stories::on_both_profiles!(whatever_is_wrong_is_named_and_nothing_changes);
+
+/// Method, path, content type, body; then the status and the field that are expected.
+const WRONG: &[(&str, &str, &str, &str, u16, &str)] = &[
+    ("POST", "/api/v1/leads", "application/json", "{", 400, ""),
+    ("POST", "/api/v1/leads", "application/json", "", 400, ""),
+    (
+        "POST",
+        "/api/v1/leads",
+        "text/plain",
+        r#"{"source":"manual"}"#,
+        415,
+        "Content-Type",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        "{}",
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        "[]",
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"radio"}"#,
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"manual","business_domain":"fourth"}"#,
+        422,
+        "business_domain",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"manual","contact_id":-1}"#,
+        422,
+        "contact_id",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"manual","stage":"qualified"}"#,
+        422,
+        "stage",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1/stage",
+        "application/json",
+        r#"{"stage":"won"}"#,
+        422,
+        "stage",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1/stage",
+        "application/json",
+        r#"{"stage":"transferred"}"#,
+        409,
+        "stage",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/99/stage",
+        "application/json",
+        r#"{"stage":"contacted"}"#,
+        404,
+        "id",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/0/stage",
+        "application/json",
+        r#"{"stage":"contacted"}"#,
+        422,
+        "id",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/one/stage",
+        "application/json",
+        r#"{"stage":"contacted"}"#,
+        422,
+        "id",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/99999999999999999999/stage",
+        "application/json",
+        r#"{"stage":"contacted"}"#,
+        422,
+        "id",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        r#"{"increment":0}"#,
+        422,
+        "increment",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        r#"{"increment":-5}"#,
+        422,
+        "increment",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        r#"{"increment":10001}"#,
+        422,
+        "increment",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        r#"{"increment":1e30}"#,
+        422,
+        "increment",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        r#"{"increment":"5"}"#,
+        422,
+        "increment",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer",
+        "application/json",
+        "",
+        422,
+        "amount",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer?amount=-5",
+        "application/json",
+        "",
+        422,
+        "amount",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer?amount=1e300",
+        "application/json",
+        "",
+        422,
+        "amount",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer?amount=0.001",
+        "application/json",
+        "",
+        422,
+        "amount",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer?amount=5&currency=XYZ",
+        "application/json",
+        "",
+        422,
+        "currency",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/99/analyze",
+        "application/json",
+        "",
+        404,
+        "id",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/analyze?force=perhaps",
+        "application/json",
+        "",
+        422,
+        "force",
+    ),
+    (
+        "PATCH",
+        "/api/v1/sales/99/stage",
+        "application/json",
+        r#"{"stage":"kyc"}"#,
+        404,
+        "id",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":" "}"#,
+        422,
+        "name",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":"A","phones":["12"]}"#,
+        422,
+        "phones[0]",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":"A","emails":["a"]}"#,
+        422,
+        "emails[0]",
+    ),
+    (
+        "PATCH",
+        "/api/v1/contacts/99",
+        "application/json",
+        r#"{"name":"A"}"#,
+        404,
+        "id",
+    ),
+    ("DELETE", "/api/v1/contacts/99", "", "", 404, "id"),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/fly",
+        "application/json",
+        r#"{"enabled":true}"#,
+        404,
+        "name",
+    ),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/analyze_after_messages",
+        "application/json",
+        r#"{"value":0}"#,
+        422,
+        "value",
+    ),
+    ("GET", "/api/v1/leads?limit=0", "", "", 422, "limit"),
+    ("GET", "/api/v1/leads?limit=501", "", "", 422, "limit"),
+    ("GET", "/api/v1/leads?limit=many", "", "", 422, "limit"),
+    ("GET", "/api/v1/leads?stage=won", "", "", 422, "stage"),
+    ("GET", "/api/v1/leads?cursor=next", "", "", 422, "cursor"),
+    ("GET", "/api/v1/leads?colour=red", "", "", 422, "colour"),
+    ("GET", "/api/v1/leads/99", "", "", 404, "id"),
+    ("GET", "/api/v1/leads/99/timeline", "", "", 404, "id"),
+    ("GET", "/api/v1/sales/99", "", "", 404, "id"),
+    ("GET", "/api/v1/contacts/99", "", "", 404, "id"),
+    (
+        "GET",
+        "/api/v1/dashboard/conversion-funnel?from=soon",
+        "",
+        "",
+        422,
+        "from",
+    ),
+    (
+        "GET",
+        "/api/v1/dashboard/conversion-funnel?from=2026-02-01&to=2026-01-01",
+        "",
+        "",
+        422,
+        "from",
+    ),
+    ("GET", "/api/v1/nowhere", "", "", 404, ""),
+    ("PUT", "/api/v1/leads", "", "", 405, ""),
+];
+
+async fn whatever_is_wrong_is_named_and_nothing_changes(crm: Crm) {
+    crm.given_a_lead_in(&["contacted"]).await;
+    let before = everything(&crm);
+    for (method, path, content_type, body, status, field) in WRONG {
+        let method: Method = method.parse().unwrap();
+        let request = crm.request(method.clone(), path).body(*body);
+        let request = if content_type.is_empty() {
+            request
+        } else {
+            request.header("Content-Type", *content_type)
+        };
+        let answer = crm.send(request).await;
+        let asked = format!("{method} {path} {body}");
+        assert_eq!(answer.status, *status, "{asked}: {}", answer.text);
+        is_a_problem(&answer, field, &asked);
+    }
+    let large = json!({ "source": "manual", "note": "x".repeat(2_000_000) }).to_string();
+    let large = crm
+        .request(Method::POST, "/api/v1/leads")
+        .header("Content-Type", "application/json")
+        .body(large);
+    assert_eq!(crm.send(large).await.status, 413);
+    let essay = json!({ "stage": "lost", "reason": "x".repeat(1001) });
+    let essay = crm.patch("/api/v1/leads/1/stage", essay).await;
+    assert_eq!(
+        (essay.status, &essay.body["field"]),
+        (422, &json!("reason"))
+    );
+    assert_eq!(everything(&crm), before, "nothing was half done");
+}
+
+fn is_a_problem(answer: &Answer, field: &str, asked: &str) {
+    assert_eq!(answer.content_type, "application/problem+json", "{asked}");
+    let named = answer.body["field"].as_str().unwrap_or_default();
+    assert_eq!(named, field, "{asked}: {}", answer.text);
+    let detail = answer.body["detail"].as_str().unwrap_or_default();
+    assert!(detail.len() > 5, "{asked}: {} says nothing", answer.text);
+    assert_eq!(answer.body["status"], Value::from(answer.status), "{asked}");
+}
+
+/// The whole log but the numbers that were taken: a number that was not used is only a gap.
+fn everything(crm: &Crm) -> Vec<String> {
+    let log = crm.cli_good(&["events", "export", "-"]);
+    log.lines()
+        .filter(|line| !line.contains(r#""category":"number""#))
+        .map(ToOwned::to_owned)
+        .collect()
+}
