@@ -22,6 +22,10 @@ test *filter:
 snap:
     cargo insta test --workspace --test-runner nextest --review
 
+# Write schemas/ again from the code, to be reviewed as a difference
+schemas:
+    RAPPORT_WRITE_SCHEMAS=1 cargo nextest run -p schemas -p ops -E 'binary(golden) or test(the_api_is_described)'
+
 # Measure, and print a table
 bench *args:
     cargo bench -p stories {{ args }}

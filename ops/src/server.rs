@@ -2,6 +2,8 @@
 
 mod layers;
 mod probes;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -223,10 +223,12 @@ fn differences<P: Projection>(
     let mut sums: HashMap<(&Token, Vec<String>), i64> = HashMap::new();
     for (key, record) in after {
         for (by, count) in P::counts(record) {
-            *sums.entry((&key.0, by)).or_default() += count;
+            let sum: &mut i64 = sums.entry((&key.0, by)).or_default();
+            *sum = sum.saturating_add(count);
         }
         for (by, count) in before.get(key).map(P::counts).unwrap_or_default() {
-            *sums.entry((&key.0, by)).or_default() -= count;
+            let sum: &mut i64 = sums.entry((&key.0, by)).or_default();
+            *sum = sum.saturating_sub(count);
         }
     }
     // In one order everywhere, so that two transactions cannot wait for each other in a ring.

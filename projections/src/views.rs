@@ -120,11 +120,11 @@ impl Views {
             .get(P::NAME)
             .copied();
         let (version, number) = match known {
-            Some(known) => known,
-            None => self.look_up::<P>().await?,
+            Some(known) if known.0 == P::VERSION => known,
+            // None is known, or that of another version, which may have been replaced since.
+            Some(_) | None => self.look_up::<P>().await?,
         };
         if version != P::VERSION {
-            self.forget(P::NAME);
             return Err(ReadError::Building(P::NAME));
         }
         Ok(Tables::new(

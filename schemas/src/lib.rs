@@ -8,6 +8,7 @@
 //! `events/` holds the generated schemas and the samples that must load for ever.
 
 pub mod any;
+pub mod asyncapi;
 pub mod catalog;
 pub mod codec;
 pub mod upcast;

@@ -1,0 +1,41 @@
+//! What is reviewed as a difference: the API's description, and who may call what.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use axum::http::Method;
+use commands::http::access::needed;
+
+use super::describe;
+
+#[tokio::test]
+async fn the_api_is_described_as_it_is() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/openapi.json");
+    let text = format!("{}\n", describe().await.unwrap().to_pretty_json().unwrap());
+    if std::env::var_os("RAPPORT_WRITE_SCHEMAS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "schemas/openapi.json is not what the code says: run `just schemas` and review the difference"
+    );
+}
+
+#[tokio::test]
+async fn every_route_says_who_may_call_it() {
+    let description = serde_json::to_value(describe().await.unwrap()).unwrap();
+    let mut told = String::new();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let role = needed(&method, path).map_or("everybody", |role| role.as_str());
+            writeln!(told, "{role:<9} {method:<6} {path}").unwrap();
+        }
+    }
+    for path in ["/health", "/ready", "/metrics", "/openapi.json", "/docs/"] {
+        let role = needed(&Method::GET, path).map_or("everybody", |role| role.as_str());
+        writeln!(told, "{role:<9} GET    {path}").unwrap();
+    }
+    insta::assert_snapshot!("routes", told);
+}

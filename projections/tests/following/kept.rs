@@ -1,0 +1,132 @@
+//! A log in memory, and read models of it in a database of their own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use commands::clock::Clock;
+use commands::desk::Desk;
+use journal::Journal;
+use journal::memory::MemoryJournal;
+use journal::position::Position;
+use projections::db::Db;
+use projections::follower::{FollowError, Follower};
+use projections::progress::Progress;
+use projections::projection::Screen;
+use projections::registry::Registry;
+use projections::views::Views;
+use sea_query::{Expr, ExprTrait as _, Query};
+use stories::servers::{Folder, Postgres};
+use tokio::task::AbortHandle;
+
+/// A log in memory, and read models of it in a database of their own.
+pub struct Kept {
+    pub journal: Journal,
+    pub desk: Desk,
+    pub registry: Registry,
+    pub views: Views,
+    followers: Mutex<HashMap<String, Arc<Follower>>>,
+    _servers: (Option<Folder>, Option<Postgres>),
+}
+
+/// A running follower, which dies when this is dropped.
+pub struct Running(AbortHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Kept {
+    pub fn new(journal: Journal, registry: Registry, clock: Clock) -> Self {
+        // Reads look at the checkpoints, as in a process that does not follow the log itself.
+        let views = Views::new(registry.clone(), Progress::default());
+        let desk = Desk::local(journal.clone(), clock);
+        Self {
+            journal,
+            desk,
+            registry,
+            views,
+            followers: Mutex::default(),
+            _servers: (None, None),
+        }
+    }
+
+    pub async fn in_sqlite() -> Self {
+        let folder = Folder::new("views");
+        let registry = Registry::open(Db::sqlite(&folder.path().join("views.db")).unwrap())
+            .await
+            .unwrap();
+        let kept = Self::new(
+            Journal::Memory(MemoryJournal::new()),
+            registry,
+            Clock::System,
+        );
+        Self {
+            _servers: (Some(folder), None),
+            ..kept
+        }
+    }
+
+    pub async fn in_postgres() -> Self {
+        let postgres = Postgres::start().await;
+        let registry = Registry::open(Db::postgres(&postgres.url()).unwrap())
+            .await
+            .unwrap();
+        let kept = Self::new(
+            Journal::Memory(MemoryJournal::new()),
+            registry,
+            Clock::System,
+        );
+        Self {
+            _servers: (None, Some(postgres)),
+            ..kept
+        }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.registry.db(), Db::Sqlite(_))
+    }
+
+    fn follower(&self, me: &str, screens: Arc<[Box<dyn Screen>]>) -> Follower {
+        let (journal, registry) = (self.journal.clone(), self.registry.clone());
+        Follower::new(
+            journal,
+            registry,
+            screens,
+            Progress::default(),
+            Clock::System,
+            me,
+        )
+    }
+
+    /// Follows as this process until the handle is dropped.
+    pub fn follow(&self, me: &str, screens: Arc<[Box<dyn Screen>]>) -> Running {
+        let follower = Arc::new(self.follower(me, screens));
+        self.followers
+            .lock()
+            .unwrap()
+            .insert(me.to_owned(), Arc::clone(&follower));
+        Running(tokio::spawn(async move { follower.run().await }).abort_handle())
+    }
+
+    /// Lets others take what this process keeps, at once.
+    pub async fn let_go(&self, me: &str) {
+        let follower = self.followers.lock().unwrap().get(me).cloned();
+        follower.unwrap().give_back().await;
+    }
+
+    pub async fn check(&self, me: &str) -> Result<(), FollowError> {
+        self.follower(me, projections::screens()).check().await
+    }
+
+    pub async fn pretend_to_have_seen(&self, position: Position) {
+        let mut update = Query::update();
+        update
+            .table("rapport_checkpoints")
+            .value("sequence", i64::try_from(position.sequence).unwrap());
+        update.and_where(Expr::col("part").eq(i64::from(position.partition)));
+        let db = self.registry.db();
+        db.transact(vec![db.statement(&update)]).await.unwrap();
+    }
+}

@@ -1,0 +1,265 @@
+//! What is checked in beside the code: a JSON Schema and a sample of every event and version,
+//! and the AsyncAPI description.
+//!
+//! `just schemas` writes them again. A sample that exists is never changed and never removed: a
+//! log may hold an event like it, so it must load for ever.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use domain::automation::{AutomationEvent, Rule, Setting};
+use domain::contact::address::{Email, Phone};
+use domain::contact::event::{ContactEvent, ContactField};
+use domain::id::{ContactId, LeadId, SaleId};
+use domain::key::{KeyEvent, Role};
+use domain::lead::event::{Analysis, LeadEvent};
+use domain::lead::scoring::{Recommendation, Score};
+use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::money::{Currency, Money};
+use domain::number::NumbersEvent;
+use domain::sale::event::SaleEvent;
+use domain::sale::stage::SaleStage;
+use domain::unique::UniqueEvent;
+use schemas::any::DomainEvent;
+use schemas::{asyncapi, catalog, codec};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+fn wanted() -> bool {
+    std::env::var_os("RAPPORT_WRITE_SCHEMAS").is_some()
+}
+
+/// Compares a generated file with the one that is checked in, or writes it where that is asked.
+fn same(path: &Path, generated: &Value) {
+    let text = format!("{}\n", serde_json::to_string_pretty(generated).unwrap());
+    if wanted() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &text).unwrap();
+    }
+    let kept = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        kept,
+        text,
+        "{} is not what the code says: run `just schemas` and review the difference",
+        path.display()
+    );
+}
+
+#[test]
+fn every_event_has_its_schema() {
+    for kind in DomainEvent::kinds() {
+        let schema = catalog::schema(kind.name).unwrap();
+        same(
+            &folder().join(format!("{}.json", catalog::path(kind.name, kind.version))),
+            &schema,
+        );
+    }
+}
+
+#[test]
+fn the_subjects_are_described() {
+    same(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("asyncapi.json"),
+        &asyncapi::describe(),
+    );
+}
+
+#[test]
+fn every_event_of_today_has_a_sample() {
+    let samples = samples();
+    for kind in DomainEvent::kinds() {
+        let event = samples.iter().find(|event| event.kind().name == kind.name);
+        let event = event.unwrap_or_else(|| panic!("samples() lacks {}", kind.name));
+        let path = folder().join(format!(
+            "{}.sample.json",
+            catalog::path(kind.name, kind.version)
+        ));
+        if wanted() && !path.exists() {
+            fs::write(&path, format!("{}\n", encoded(event))).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            kept.trim(),
+            encoded(event),
+            "{} changed its form without a new version",
+            kind.name
+        );
+    }
+}
+
+#[test]
+fn every_sample_ever_written_still_loads() {
+    let mut seen = 0;
+    for category in fs::read_dir(folder()).unwrap().flatten() {
+        for file in fs::read_dir(category.path()).unwrap().flatten() {
+            let path = file.path();
+            if !path.to_string_lossy().ends_with(".sample.json") {
+                continue;
+            }
+            seen += 1;
+            let raw = RawValue::from_string(fs::read_to_string(&path).unwrap().trim().to_owned())
+                .unwrap();
+            let category = category.file_name();
+            let event = DomainEvent::decode(category.to_str().unwrap(), &raw);
+            let event = event.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let name = codec::head(&raw).unwrap().name;
+            assert_eq!(event.kind().name, name);
+        }
+    }
+    assert!(
+        seen > DomainEvent::kinds().count(),
+        "{seen} samples: those of old versions are kept too"
+    );
+}
+
+#[test]
+fn a_stage_change_of_version_one_had_no_reason() {
+    let old = fs::read_to_string(folder().join("lead/stage_changed.v1.sample.json")).unwrap();
+    assert!(!old.contains("reason"), "{old}");
+    let old = RawValue::from_string(old.trim().to_owned()).unwrap();
+    let event = DomainEvent::decode("lead", &old).unwrap();
+    let (from, to) = (LeadStage::New, LeadStage::Contacted);
+    assert_eq!(
+        event,
+        LeadEvent::StageChanged {
+            from,
+            to,
+            reason: None
+        }
+        .into()
+    );
+}
+
+fn encoded(event: &DomainEvent) -> String {
+    let raw = match event {
+        DomainEvent::Lead(event) => codec::encode(event),
+        DomainEvent::Sale(event) => codec::encode(event),
+        DomainEvent::Contact(event) => codec::encode(event),
+        DomainEvent::Automation(event) => codec::encode(event),
+        DomainEvent::Key(event) => codec::encode(event),
+        DomainEvent::Number(event) => codec::encode(event),
+        DomainEvent::Unique(event) => codec::encode(event),
+    };
+    raw.unwrap().get().to_owned()
+}
+
+/// One event of every kind.
+fn samples() -> Vec<DomainEvent> {
+    let money = Money {
+        minor: 5_000_000,
+        currency: Currency::Uah,
+    };
+    let (phone, email) = (
+        Phone::try_new("+380671234567").unwrap(),
+        Email::try_new("o@example.com").unwrap(),
+    );
+    let at = "2026-02-21T16:55:38.144323Z".parse().unwrap();
+    vec![
+        LeadEvent::Opened {
+            source: LeadSource::Partner,
+            business_domain: Some(BusinessDomain::First),
+            contact: Some(ContactId(7)),
+        }
+        .into(),
+        LeadEvent::DomainSet {
+            business_domain: BusinessDomain::Second,
+        }
+        .into(),
+        LeadEvent::ContactLinked {
+            contact: ContactId(7),
+        }
+        .into(),
+        LeadEvent::StageChanged {
+            from: LeadStage::New,
+            to: LeadStage::Lost,
+            reason: Some("no budget".into()),
+        }
+        .into(),
+        LeadEvent::MessagesRecorded {
+            increment: 5,
+            total: 12,
+        }
+        .into(),
+        LeadEvent::Analyzed(Analysis {
+            score: Score::from_thousandths(750).unwrap(),
+            recommendation: Recommendation::TransferToSales,
+            reason: "source partner +0.25".into(),
+            analyst: "rules".into(),
+            at,
+        })
+        .into(),
+        LeadEvent::Transferred {
+            from: LeadStage::Qualified,
+            sale: SaleId(3),
+            amount: money,
+        }
+        .into(),
+        SaleEvent::Opened {
+            lead: LeadId(1),
+            amount: money,
+        }
+        .into(),
+        SaleEvent::StageChanged {
+            from: SaleStage::New,
+            to: SaleStage::Kyc,
+            reason: None,
+        }
+        .into(),
+        ContactEvent::Created {
+            name: "Olena Koval".into(),
+            company: Some("Acme".into()),
+            role: Some("CEO".into()),
+            phones: vec![phone.clone()],
+            emails: vec![email.clone()],
+            note: None,
+        }
+        .into(),
+        ContactEvent::FieldChanged {
+            field: ContactField::Role,
+            from: Some("CEO".into()),
+            to: None,
+        }
+        .into(),
+        ContactEvent::PhoneAdded {
+            phone: phone.clone(),
+        }
+        .into(),
+        ContactEvent::PhoneRemoved { phone }.into(),
+        ContactEvent::EmailAdded {
+            email: email.clone(),
+        }
+        .into(),
+        ContactEvent::EmailRemoved { email }.into(),
+        ContactEvent::Removed {}.into(),
+        AutomationEvent::RuleSet {
+            rule: Rule::AnalyzeAfterMessages,
+            setting: Setting {
+                enabled: true,
+                value: 5,
+            },
+        }
+        .into(),
+        KeyEvent::Issued {
+            name: "console".into(),
+            role: Role::Operator,
+            hash: "5a".repeat(32),
+        }
+        .into(),
+        KeyEvent::Revoked {}.into(),
+        NumbersEvent::Taken { first: 1, count: 8 }.into(),
+        UniqueEvent::Reserved {
+            value: "5a".repeat(16),
+            owner: ContactId(7),
+            at,
+        }
+        .into(),
+        UniqueEvent::Released {
+            value: "5a".repeat(16),
+        }
+        .into(),
+    ]
+}
