@@ -28,7 +28,8 @@ schemas:
 
 # Measure, and print a table
 bench *args:
-    cargo bench -p stories {{ args }}
+    cargo build --release -p ops
+    cargo bench -p stories --bench rapport -- {{ args }}
 
 # Start the whole system with no server to install, on port 8000
 demo:

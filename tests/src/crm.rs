@@ -93,8 +93,7 @@ impl Crm {
     }
 
     fn prepared(settings: &[(&str, &str)]) -> Self {
-        // An error means that another test of this process did it before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_tls();
         let defaults = [
             ("RATE_LIMIT_KEY", "100000000"),
             ("RATE_LIMIT_ANONYMOUS", "100000000"),
@@ -157,6 +156,12 @@ impl Crm {
             arguments.join(" ")
         );
         String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// The owner's key; empty where nobody needs one.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// How many processes there are.
@@ -291,6 +296,12 @@ impl Crm {
         }
         lead
     }
+}
+
+/// Chooses the TLS provider, as `reqwest` without one of its own demands.
+pub fn choose_tls() {
+    // An error means that another test of this process did it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// The request with a JSON body.

@@ -141,6 +141,12 @@ impl Rapport {
         &self.url
     }
 
+    /// Its process id; 0 while it does not run.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.server.as_ref().map_or(0, Server::id)
+    }
+
     /// What it has logged since it was started last.
     #[must_use]
     pub fn said(&self) -> String {

@@ -1,0 +1,196 @@
+//! Rebuild rate, dashboard latency, idle memory, time until ready.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use commands::clock::{Clock, fresh_id};
+use domain::lead::event::LeadEvent;
+use domain::lead::stage::{LeadSource, LeadStage};
+use futures::StreamExt as _;
+use journal::Journal;
+use journal::envelope::{Commit, Sealed};
+use journal::sqlite::SqliteJournal;
+use journal::token::Token;
+use projections::dashboard;
+use projections::db::Db;
+use projections::follower::Follower;
+use projections::funnel;
+use projections::progress::Progress;
+use projections::registry::Registry;
+use projections::views::Views;
+use stories::crm::Crm;
+use stories::servers::{Folder, Postgres};
+
+use crate::load::{Measured, measured};
+
+/// Leads that the dashboard is measured with; the second is a hundred times the first.
+const LEADS: [u64; 2] = [10_000, 1_000_000];
+const QUESTIONS: usize = 1000;
+/// Appends under way while the log is filled.
+const UNDER_WAY: usize = 1024;
+
+/// Measures and prints.
+pub async fn measure() {
+    let folder = Folder::new("bench");
+    let journal =
+        Journal::Sqlite(SqliteJournal::open(&folder.path().join("log.db")).expect("a log"));
+    println!("Read models");
+    let mut from = 0;
+    for leads in LEADS {
+        fill(&journal, from + 1, leads).await;
+        from = leads;
+        let postgres = Postgres::start().await;
+        let path = folder.path().join(format!("views-{leads}.db"));
+        let sqlite = Db::sqlite(&path).expect("a file");
+        let databases = [
+            ("SQLite", sqlite),
+            (
+                "PostgreSQL",
+                Db::postgres(&postgres.url()).expect("an address"),
+            ),
+        ];
+        for (name, db) in databases {
+            built_and_asked(&journal, db, &format!("{leads} leads, {name}")).await;
+        }
+    }
+    process().await;
+    println!();
+}
+
+/// Three events for every other lead, one for the rest, as fast as the log takes them.
+async fn fill(journal: &Journal, first: u64, last: u64) {
+    let journal = &journal.clone();
+    futures::stream::iter(first..=last)
+        .for_each_concurrent(UNDER_WAY, |lead| async move {
+            let opened = LeadEvent::Opened {
+                source: LeadSource::Partner,
+                business_domain: None,
+                contact: None,
+            };
+            let moved = |from, to| LeadEvent::StageChanged {
+                from,
+                to,
+                reason: None,
+            };
+            let mut events = vec![opened];
+            if lead % 2 == 0 {
+                events.push(moved(LeadStage::New, LeadStage::Contacted));
+                events.push(moved(LeadStage::Contacted, LeadStage::Qualified));
+            }
+            let mut commits = events
+                .iter()
+                .zip(1..)
+                .map(|(event, version)| commit(lead, event, version));
+            let (mut last, mut hash) = (0, None);
+            for commit in &mut commits {
+                let sealed = Sealed::try_new(&Commit {
+                    prev_hash: hash,
+                    ..commit
+                })
+                .expect("a commit");
+                hash = Some(sealed.hash);
+                last = journal
+                    .append(sealed, last)
+                    .await
+                    .expect("appended")
+                    .sequence;
+            }
+        })
+        .await;
+}
+
+fn commit(lead: u64, event: &LeadEvent, version: u64) -> Commit {
+    let token = |text: &str| Token::try_new(text).expect("a token");
+    Commit {
+        commit_id: fresh_id(),
+        workspace: token("main"),
+        category: token("lead"),
+        id: token(&lead.to_string()),
+        first_version: version,
+        events: vec![schemas::codec::encode(event).expect("JSON")],
+        actor: "bench".into(),
+        command: "fill".into(),
+        correlation: fresh_id(),
+        causation: None,
+        traceparent: None,
+        at: Clock::System.now(),
+        prev_hash: None,
+        keys: Vec::new(),
+    }
+}
+
+async fn built_and_asked(journal: &Journal, db: Db, what: &str) {
+    let registry = Registry::open(db).await.expect("a registry");
+    let progress = Progress::default();
+    let follower = Follower::new(
+        journal.clone(),
+        registry.clone(),
+        projections::screens(),
+        progress.clone(),
+        Clock::System,
+        "bench",
+    );
+    let head = journal.heads().await.expect("heads")[0];
+    let (follower, begun) = (Arc::new(follower), Instant::now());
+    let running = {
+        let follower = Arc::clone(&follower);
+        tokio::spawn(async move { follower.run().await })
+    };
+    assert!(
+        progress
+            .wait("funnel", head, Duration::from_secs(600))
+            .await,
+        "it is built"
+    );
+    assert!(
+        progress.wait("leads", head, Duration::from_secs(600)).await,
+        "it is built"
+    );
+    let took = begun.elapsed();
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let rate = head.sequence as f64 / took.as_secs_f64();
+    println!(
+        "{:<58} {rate:>10.0} events a second, all screens at once",
+        format!("{what}, rebuild of {} events", head.sequence)
+    );
+    let reader =
+        Views::new(registry, progress).reader(Token::try_new("main").expect("a token"), head);
+    let (mut dashboards, mut funnels) = (Vec::new(), Vec::new());
+    for _ in 0..QUESTIONS {
+        let at = Instant::now();
+        dashboard::read(&reader).await.expect("a dashboard");
+        dashboards.push(at.elapsed());
+        let at = Instant::now();
+        funnel::read(&reader, &funnel::Which::default())
+            .await
+            .expect("a funnel");
+        funnels.push(at.elapsed());
+    }
+    told(&format!("{what}, dashboard"), &dashboards);
+    told(&format!("{what}, conversion funnel"), &funnels);
+    running.abort();
+}
+
+fn told(what: &str, took: &[Duration]) {
+    let Measured { p50, p99, .. } = measured(took.to_vec(), took.iter().sum());
+    println!("{what:<58} {:>10} {p50:>9.2?} {p99:>9.2?}", "p50, p99");
+}
+
+/// The embedded process: until it is ready, and what it holds when nothing happens.
+async fn process() {
+    let begun = Instant::now();
+    let mut crm = Crm::demo().await;
+    println!("{:<58} {:>10.2?}", "embedded, ready after", begun.elapsed());
+    crm.given_a_lead().await;
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", crm.last().id())).unwrap_or_default();
+    let resident = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap_or("VmRSS unknown");
+    println!(
+        "{:<58} {:>10}",
+        "embedded, idle memory",
+        resident.trim_start_matches("VmRSS:").trim()
+    );
+}
