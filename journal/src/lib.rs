@@ -11,6 +11,7 @@ pub mod claim;
 pub mod envelope;
 pub mod memory;
 pub mod nats;
+mod pace;
 pub mod position;
 pub mod sqlite;
 pub mod store;
@@ -123,10 +124,11 @@ impl Journal {
         each!(self, journal => journal.read(partition, after, limit).await)
     }
 
-    /// Follows a partition from behind this sequence, for ever.
+    /// Follows a partition from behind this sequence, for ever. What comes while the reader
+    /// works, and within a few milliseconds, comes as one batch.
     #[must_use]
     pub fn follow(&self, partition: u16, after: u64) -> Feed {
-        each!(self, journal => journal.follow(partition, after))
+        pace::paced(each!(self, journal => journal.follow(partition, after)))
     }
 
     /// The last position of every partition.

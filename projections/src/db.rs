@@ -143,7 +143,7 @@ impl Db {
     /// The rows of a query.
     pub async fn rows(&self, query: Statement) -> Result<Vec<Row>, DbError> {
         match self {
-            Self::Sqlite(db) => db.rows(query).await,
+            Self::Sqlite(db) => db.rows(&query),
             Self::Postgres(db) => db.rows(query).await,
         }
     }

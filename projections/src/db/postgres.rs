@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{Column as _, Executor as _, Postgres, Row as _, TypeInfo as _};
 
@@ -22,7 +22,12 @@ impl PostgresDb {
         let options = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(WAIT);
-        Ok(Self(options.connect_lazy(url)?))
+        // A crash of the server may undo the last transactions, rows and checkpoints together,
+        // and the follower goes on from there: nobody needs to wait for its disk.
+        let server = url
+            .parse::<PgConnectOptions>()?
+            .options([("synchronous_commit", "off")]);
+        Ok(Self(options.connect_lazy_with(server)))
     }
 
     pub(super) async fn transact(&self, statements: Vec<Statement>) -> Result<(), DbError> {

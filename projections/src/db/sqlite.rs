@@ -4,7 +4,7 @@
 //! together, and the follower goes on from there.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -59,26 +59,25 @@ impl SqliteDb {
         .await
     }
 
-    pub(super) async fn rows(&self, query: Statement) -> Result<Vec<Row>, DbError> {
-        let inner = Arc::clone(&self.0);
-        blocking(move || {
-            let reader = inner
-                .readers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop();
-            let reader = match reader {
-                Some(reader) => reader,
-                None => connect(&inner.path)?,
-            };
-            let rows = read(&reader, &query);
-            let mut idle = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < IDLE_READERS {
-                idle.push(reader);
-            }
-            rows
-        })
-        .await
+    /// On the caller's thread: an answer takes microseconds, and handing it to another thread
+    /// takes longer. Readers never wait for the writer (WAL).
+    pub(super) fn rows(&self, query: &Statement) -> Result<Vec<Row>, DbError> {
+        let reader = match self.0.lock_readers().pop() {
+            Some(reader) => reader,
+            None => connect(&self.0.path)?,
+        };
+        let rows = read(&reader, query);
+        let mut idle = self.0.lock_readers();
+        if idle.len() < IDLE_READERS {
+            idle.push(reader);
+        }
+        rows
+    }
+}
+
+impl Inner {
+    fn lock_readers(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
