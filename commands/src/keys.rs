@@ -28,7 +28,7 @@ const PREFIX: &str = "rk";
 pub struct Keys {
     desk: Desk,
     numbers: Allocator,
-    known: Arc<Cache<String, (Instant, Option<Holder>)>>,
+    known: Arc<Cache<String, (Instant, Holder)>>,
 }
 
 /// Who presents a key.
@@ -130,16 +130,21 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Who presents this key, where that was looked up a moment ago.
+    #[must_use]
+    pub fn remembered(&self, presented: &str) -> Option<Holder> {
+        let (seen, holder) = self.known.get(&digest(&[presented.as_bytes()]))?;
+        (seen.elapsed() < BELIEVED_FOR).then_some(holder)
+    }
+
     /// Who presents this key, if it opens anything.
     pub async fn holder(&self, presented: &str) -> Result<Option<Holder>, JournalError> {
         let hash = digest(&[presented.as_bytes()]);
-        if let Some((seen, holder)) = self.known.get(&hash)
-            && seen.elapsed() < BELIEVED_FOR
-        {
-            return Ok(holder);
-        }
         let holder = self.look_up(presented, &hash).await?;
-        self.known.insert(hash, (Instant::now(), holder.clone()));
+        // What opens nothing is not remembered: whoever invents keys would push out the good ones.
+        if let Some(holder) = &holder {
+            self.known.insert(hash, (Instant::now(), holder.clone()));
+        }
         Ok(holder)
     }
 

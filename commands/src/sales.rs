@@ -99,7 +99,7 @@ impl Transfers {
         };
         match domain::event::Decide::decide(&loaded.state, trial) {
             // Perhaps by an earlier try of this request: its commit will tell.
-            Err(LeadError::AlreadyTransferred { .. }) if origin.retried => {}
+            Err(LeadError::AlreadyTransferred { sale }) if origin.retried => return Ok(sale.0),
             Err(refusal) => return Err(AggregateError::UserError(refusal).into()),
             Ok(_) => {}
         }

@@ -55,7 +55,7 @@ pub enum JournalError {
     /// The log does not answer. Whether an append was carried out is unknown; retrying it with
     /// the same commit id is safe.
     #[error("the event log does not answer: {0}")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl JournalError {

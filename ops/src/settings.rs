@@ -26,8 +26,8 @@ pub struct Settings {
     #[arg(long, env = "DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
     /// The NATS servers of the event log; without them it is a file in `DATA_DIR`
-    #[arg(long, env = "NATS_URL")]
-    pub nats_url: Option<String>,
+    #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = not_blank)]
+    pub nats_url: Option<Secret>,
     /// The HTTP monitoring address of a NATS server, to check that it syncs always
     #[arg(long, env = "NATS_MONITOR_URL")]
     pub nats_monitor_url: Option<String>,
@@ -111,7 +111,7 @@ pub enum Database {
     /// A file; relative to the working folder.
     Sqlite(PathBuf),
     /// A server.
-    Postgres(String),
+    Postgres(Secret),
 }
 
 /// A text that is never printed.
@@ -130,10 +130,16 @@ impl From<String> for Secret {
     }
 }
 
+fn not_blank(text: &str) -> Result<Secret, String> {
+    let good = !text.trim().is_empty();
+    good.then(|| Secret(text.trim().to_owned()))
+        .ok_or_else(|| "must not be blank; unset it instead".into())
+}
+
 /// `postgres://…`, or SQLite in the spellings of the seeds: `sqlite+aiosqlite:///./crm.db`.
 fn parse_database(url: &str) -> Result<Database, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Database::Postgres(url.to_owned()));
+        return Ok(Database::Postgres(Secret(url.to_owned())));
     }
     let path = url
         .split_once(":///")

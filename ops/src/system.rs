@@ -253,7 +253,7 @@ async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
         replicas: settings.replicas.into(),
         allow_lazy_sync: settings.allow_lazy_sync,
         monitor_url: settings.nats_monitor_url.clone(),
-        ..NatsOptions::new(url)
+        ..NatsOptions::new(&url.0)
     };
     Ok(Journal::Nats(
         NatsJournal::connect(options)
@@ -264,7 +264,7 @@ async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
 
 async fn open_registry(settings: &Settings) -> anyhow::Result<Registry> {
     let db = match &settings.database_url {
-        Some(Database::Postgres(url)) => Db::postgres(url),
+        Some(Database::Postgres(url)) => Db::postgres(&url.0),
         Some(Database::Sqlite(path)) => Db::sqlite(path),
         None => Db::sqlite(&data_dir(settings)?.join("views.db")),
     };

@@ -148,6 +148,7 @@ fn encoded(event: &DomainEvent) -> String {
 }
 
 /// One event of every kind.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn samples() -> Vec<DomainEvent> {
     let money = Money {
         minor: 5_000_000,

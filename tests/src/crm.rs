@@ -201,20 +201,17 @@ impl Crm {
     }
 
     /// A request to the last process, with the owner's key.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let process = self.processes.len() - 1;
         self.request_to(process, method, path)
     }
 
     /// A request to a process, with the owner's key.
-    #[must_use]
     pub fn request_to(&self, process: usize, method: Method, path: &str) -> RequestBuilder {
         self.request_as(process, &self.key, method, path)
     }
 
     /// A request to a process, with this key.
-    #[must_use]
     pub fn request_as(
         &self,
         process: usize,
@@ -305,7 +302,6 @@ pub fn choose_tls() {
 }
 
 /// The request with a JSON body.
-#[must_use]
 pub fn with(request: RequestBuilder, body: &Value) -> RequestBuilder {
     request
         .header("Content-Type", "application/json")

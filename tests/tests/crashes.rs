@@ -130,7 +130,7 @@ fn compare_with_the_log(crm: &Crm, leads: &HashMap<u64, u64>) {
                 "lead.opened" => *opened.entry(id).or_default() += 1,
                 "lead.messages_recorded" => {
                     *counted.entry(id).or_default() +=
-                        event["payload"]["increment"].as_u64().unwrap()
+                        event["payload"]["increment"].as_u64().unwrap();
                 }
                 other => panic!("nobody asked for {other}"),
             }

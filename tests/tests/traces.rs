@@ -24,13 +24,7 @@ async fn receive(State(received): State<Received>, body: Bytes) {
         .into_iter()
         .flat_map(|resource| resource.scope_spans)
         .flat_map(|scope| scope.spans);
-    let ours = spans.filter(|span| {
-        span.trace_id
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-            == TRACE
-    });
+    let ours = spans.filter(|span| hex::encode(&span.trace_id) == TRACE);
     received.lock().unwrap().extend(ours.map(|span| span.name));
 }
 

@@ -121,6 +121,11 @@ async fn authenticate(
             "Send an API key as X-API-Key, or as Authorization: Bearer; `rapport keys create` makes one",
         ));
     };
+    if let Some(holder) = keys.remembered(&presented) {
+        limiter.key(&format!("{}:{}", holder.workspace, holder.id))?;
+        return Ok(holder);
+    }
+    limiter.unseen(&address)?;
     let Some(holder) = keys.holder(&presented).await? else {
         limiter.anonymous(&address)?;
         return Err(unauthorized(

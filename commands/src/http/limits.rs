@@ -33,6 +33,8 @@ impl Default for Limits {
 pub struct Limiter {
     anonymous: Arc<DefaultKeyedRateLimiter<String>>,
     key: Arc<DefaultKeyedRateLimiter<String>>,
+    /// Keys that have to be looked up in the log: whoever invents keys costs reads.
+    unseen: Arc<DefaultKeyedRateLimiter<String>>,
 }
 
 impl Limiter {
@@ -43,12 +45,18 @@ impl Limiter {
         Self {
             anonymous: keyed(limits.anonymous),
             key: keyed(limits.key),
+            unseen: keyed(limits.key),
         }
     }
 
     /// Counts a call without a key, from this address.
     pub fn anonymous(&self, address: &str) -> Result<(), Problem> {
         check(&self.anonymous, address)
+    }
+
+    /// Counts a key that was not seen lately, from this address.
+    pub fn unseen(&self, address: &str) -> Result<(), Problem> {
+        check(&self.unseen, address)
     }
 
     /// Counts a call with this key.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -92,7 +93,19 @@ pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalErro
     let addresses: Vec<_> = addresses
         .collect::<Result<_, _>>()
         .map_err(|error| Refusal::Setting(format!("not an address of NATS: {error}")))?;
-    let client = ConnectOptions::new()
+    // The client reads no credentials out of addresses by itself.
+    let login = addresses.iter().find_map(|address| {
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Some((
+            plain(address.username()?),
+            plain(address.password().unwrap_or_default()),
+        ))
+    });
+    let connecting = match login {
+        Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
+        None => ConnectOptions::new(),
+    };
+    let client = connecting
         .name("rapport")
         .request_timeout(Some(super::publish::ANSWER_WITHIN))
         // Thousands of appends may be under way; each waits in this queue for its turn.
@@ -144,8 +157,8 @@ struct JetStreamConfig {
     sync_always: bool,
 }
 
-/// Asks every monitoring endpoint that was named. One of them must be of the server that we are
-/// connected to, and there must be as many as hold a message.
+/// Asks every monitoring endpoint that was named. One of those that answer must be of the server
+/// that we are connected to, and there must be as many as hold a message.
 async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refusal> {
     let unknown = |reason: String| Refusal::UnknownSync { reason };
     let monitors = options.monitor_url.as_deref().unwrap_or_default();
@@ -157,12 +170,18 @@ async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refu
     if monitors.is_empty() {
         return Err(unknown("no monitoring endpoint was named".into()));
     }
-    let mut asked = Vec::new();
+    let (mut asked, mut silent) = (Vec::new(), Vec::new());
     for monitor in &monitors {
         let varz = tokio::time::timeout(MONITOR_WITHIN, varz(monitor)).await;
-        let varz = varz
-            .unwrap_or_else(|_| Err("it does not answer in time".into()))
-            .map_err(|reason| unknown(format!("{monitor}: {reason}")))?;
+        let varz = match varz.unwrap_or_else(|_| Err("it does not answer in time".into())) {
+            Ok(varz) => varz,
+            Err(reason) => {
+                // A node that is down syncs nothing; the others go on without it.
+                tracing::warn!(monitor, reason, "a NATS node was not asked how it syncs");
+                silent.push(format!("{monitor}: {reason}"));
+                continue;
+            }
+        };
         let config = varz.jetstream.and_then(|jetstream| jetstream.config);
         if !config.is_some_and(|config| config.sync_always) {
             return Err(Refusal::LazySync {
@@ -173,15 +192,19 @@ async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refu
     }
     asked.sort_unstable();
     asked.dedup();
+    if asked.is_empty() {
+        return Err(unknown(silent.join("; ")));
+    }
     if !asked.iter().any(|id| id == connected) {
         return Err(unknown(
             "the monitoring endpoint belongs to another server".into(),
         ));
     }
-    if asked.len() < options.replicas {
-        let (asked, replicas) = (asked.len(), options.replicas);
+    let named = asked.len() + silent.len();
+    if named < options.replicas {
+        let replicas = options.replicas;
         return Err(unknown(format!(
-            "{replicas} nodes hold each message, {asked} were asked"
+            "{replicas} nodes hold each message, {named} were named"
         )));
     }
     Ok(())

@@ -137,13 +137,11 @@ async fn built_and_asked(journal: &Journal, db: Db, what: &str) {
         tokio::spawn(async move { follower.run().await })
     };
     assert!(
-        progress
-            .wait("funnel", head, Duration::from_secs(600))
-            .await,
+        progress.wait("funnel", head, Duration::from_mins(10)).await,
         "it is built"
     );
     assert!(
-        progress.wait("leads", head, Duration::from_secs(600)).await,
+        progress.wait("leads", head, Duration::from_mins(10)).await,
         "it is built"
     );
     let took = begun.elapsed();

@@ -33,6 +33,8 @@ struct Settings {
     monitor: Option<u16>,
     cluster: Option<Member>,
     sync: &'static str,
+    /// Lines of the configuration that say who may connect.
+    access: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -52,6 +54,15 @@ impl NatsServer {
         Self::start_with("2m").await
     }
 
+    /// Starts one that wants the user `rapport` with the password `se:cret`.
+    pub async fn start_guarded() -> Self {
+        let mut node = Self::start().await;
+        node.settings.access = "authorization { user: rapport, password: \"se:cret\" }\n";
+        node.kill_hard();
+        node.restart().await;
+        node
+    }
+
     async fn start_with(sync: &'static str) -> Self {
         let name = "single".to_owned();
         let settings = Settings {
@@ -60,6 +71,7 @@ impl NatsServer {
             monitor: None,
             cluster: None,
             sync,
+            access: "",
         };
         let mut node = Self {
             server: None,
@@ -128,6 +140,7 @@ impl NatsServer {
             monitor,
             cluster,
             sync,
+            access,
         } = &self.settings;
         let port = |port: &Option<u16>| port.map_or(-1, i32::from);
         let (client, monitor) = (port(client), port(monitor));
@@ -149,8 +162,8 @@ impl NatsServer {
              http: \"127.0.0.1:{monitor}\"\n\
              ports_file_dir: \"{folder}\"\n\
              log_file: \"{folder}/{LOG}\"\n\
-             jetstream {{ store_dir: \"{folder}/js\", sync_interval: {sync} }}\n\
-             {cluster}"
+             jetstream {{ store_dir: \"{folder}/js\", sync_interval: \"{sync}\" }}\n\
+             {access}{cluster}"
         )
     }
 
@@ -251,6 +264,7 @@ impl NatsCluster {
                         routes: routes.clone(),
                     }),
                     sync: "always",
+                    access: "",
                 },
             })
             .collect();
