@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use cqrs_es::AggregateError;
+use cqrs_es::{Aggregate as _, AggregateError};
 use domain::contact::address::{Email, Phone};
 use domain::contact::aggregate::{Contact, ContactError};
 use domain::contact::command::{Card, ContactCommand};
@@ -15,6 +15,7 @@ use domain::unique::{Reservations, SHARDS, ShardId, UniqueCommand, UniqueError, 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
 use journal::store::Loaded;
+use journal::vault::Subject;
 use sha2::Sha256;
 
 use crate::desk::Desk;
@@ -145,7 +146,9 @@ impl Contacts {
                     .filter(|value| !had.contains(value))
                     .collect()
             }
-            ContactCommand::Create(_) | ContactCommand::Remove => Vec::new(),
+            ContactCommand::Create(_) | ContactCommand::Remove | ContactCommand::Erase => {
+                Vec::new()
+            }
         };
         if before.state.present().is_some() {
             self.reserve(id, &wanted, origin).await?;
@@ -159,6 +162,22 @@ impl Contacts {
             .collect();
         self.release(id, &gone, origin).await;
         Ok(after)
+    }
+
+    /// Forgets a person for ever: an event, then the key of everything that was said of them.
+    /// Doing it again finishes what a crash left undone.
+    pub async fn erase(
+        &self,
+        id: ContactId,
+        origin: &Origin,
+    ) -> Result<Arc<Loaded<Contact>>, ContactsError> {
+        let erased = self.change(id, ContactCommand::Erase, origin).await?;
+        let subject = Subject::named(origin.workspace.clone(), format!("{}-{id}", Contact::TYPE));
+        let destroyed = self.desk.journal().vault().destroy(&subject).await;
+        destroyed.map_err(|error| {
+            ContactsError::Failed(AggregateError::DatabaseConnectionError(error.into()))
+        })?;
+        Ok(erased)
     }
 
     /// Refuses to refer to a contact that is not there.

@@ -25,8 +25,11 @@ pub struct KeptAnswer {
     pub status: u16,
     /// The headers that belong to the answer.
     pub headers: Vec<(String, String)>,
-    /// The body, which is text in every answer of ours.
+    /// The body, which is text in every answer of ours; sealed where it names a person.
     pub body: String,
+    /// Whom it names, and whose key seals it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
 }
 
 /// What a claim holds.

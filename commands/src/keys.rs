@@ -197,7 +197,7 @@ mod tests {
     use crate::origin::Origin;
 
     fn keys() -> Keys {
-        let desk = Desk::local(Journal::Memory(MemoryJournal::new()), Clock::System);
+        let desk = Desk::local(Journal::from(MemoryJournal::new()), Clock::System);
         Keys::new(desk.clone(), Allocator::new(desk))
     }
 

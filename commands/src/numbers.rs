@@ -136,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_workspace_and_kind_begins_at_one() {
-        let numbers = allocator(&Journal::Memory(MemoryJournal::new()));
+        let numbers = allocator(&Journal::from(MemoryJournal::new()));
         for workspace in ["one", "two"] {
             for kind in [NumberKind::Lead, NumberKind::Sale] {
                 assert_eq!(numbers.next(kind, &origin(workspace)).await.unwrap(), 1);
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn several_processes_never_hand_out_the_same_number() {
-        let journal = Journal::Memory(MemoryJournal::new());
+        let journal = Journal::from(MemoryJournal::new());
         let (one, two) = (allocator(&journal), allocator(&journal));
         let origin = origin("main");
         let mut seen = HashSet::new();

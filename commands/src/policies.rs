@@ -5,6 +5,7 @@
 //! two holders, or a crash before the cursor moved, change nothing twice.
 
 mod cursor;
+pub mod erasure;
 pub mod transfer;
 
 use std::sync::Arc;

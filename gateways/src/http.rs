@@ -103,6 +103,7 @@ pub async fn analyze(
         body: analyzed.into(),
         position,
         created: None,
+        about: None,
     })
 }
 

@@ -1,7 +1,9 @@
 //! The event log.
 //!
 //! - [`token`], [`position`], [`envelope`]: what is stored and where
-//! - [`Journal`]: append, load, follow; one arm per backend ([`sqlite`], [`nats`], [`memory`])
+//! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
+//! - [`vault`], `sealing`: personal fields are stored sealed, and read open
+//! - `pace`: batches instead of single commits, under load
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
 //! Invariant: a commit that was acknowledged is never lost, changed or reordered, and a
@@ -13,9 +15,11 @@ pub mod memory;
 pub mod nats;
 mod pace;
 pub mod position;
+mod sealing;
 pub mod sqlite;
 pub mod store;
 pub mod token;
+pub mod vault;
 
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
@@ -69,9 +73,9 @@ impl JournalError {
 /// comes; it only ends with an error.
 pub type Feed = BoxStream<'static, Result<Vec<Recorded>, JournalError>>;
 
-/// The event log, whatever holds it. Cheap to clone.
+/// Where the log is held.
 #[derive(Debug, Clone)]
-pub enum Journal {
+pub enum Backend {
     /// In memory, for tests of what stands above.
     Memory(memory::MemoryJournal),
     /// One SQLite file, one process.
@@ -80,17 +84,56 @@ pub enum Journal {
     Nats(nats::NatsJournal),
 }
 
+/// The event log, whatever holds it, with the keys that open its personal fields. Cheap to
+/// clone.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    backend: Backend,
+    vault: vault::Vault,
+}
+
+impl From<Backend> for Journal {
+    /// A log whose keys live in memory, for tests of what stands above.
+    fn from(backend: Backend) -> Self {
+        Self::new(backend, vault::Vault::in_memory())
+    }
+}
+
+impl From<memory::MemoryJournal> for Journal {
+    fn from(memory: memory::MemoryJournal) -> Self {
+        Backend::Memory(memory).into()
+    }
+}
+
 macro_rules! each {
     ($self:ident, $journal:ident => $call:expr) => {
-        match $self {
-            Self::Memory($journal) => $call,
-            Self::Sqlite($journal) => $call,
-            Self::Nats($journal) => $call,
+        match &$self.backend {
+            Backend::Memory($journal) => $call,
+            Backend::Sqlite($journal) => $call,
+            Backend::Nats($journal) => $call,
         }
     };
 }
 
 impl Journal {
+    /// A log with the keys that open it.
+    #[must_use]
+    pub const fn new(backend: Backend, vault: vault::Vault) -> Self {
+        Self { backend, vault }
+    }
+
+    /// Where it is held.
+    #[must_use]
+    pub const fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// The keys that open it.
+    #[must_use]
+    pub const fn vault(&self) -> &vault::Vault {
+        &self.vault
+    }
+
     /// Appends a commit directly behind the stream's commit at `expected_last` (0: the stream
     /// is empty), durably before it answers.
     ///
@@ -106,16 +149,28 @@ impl Journal {
 
     /// The commits of a stream behind this sequence, in order.
     pub async fn load(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, JournalError> {
-        match self {
-            Self::Memory(journal) => journal.load(stream, after).await,
-            Self::Sqlite(journal) => journal.load(stream, after).await,
+        let sealed = match &self.backend {
+            Backend::Memory(journal) => journal.load(stream, after).await,
+            Backend::Sqlite(journal) => journal.load(stream, after).await,
             // Boxed: the compiler cannot see through its retries that the future is `Send`.
-            Self::Nats(journal) => journal.load(stream, after).boxed().await,
-        }
+            Backend::Nats(journal) => journal.load(stream, after).boxed().await,
+        };
+        sealing::open(&self.vault, sealed?).await
     }
 
     /// Commits of a partition behind this sequence, at most `limit`, in order.
     pub async fn read(
+        &self,
+        partition: u16,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let sealed = self.read_sealed(partition, after, limit).await?;
+        sealing::open(&self.vault, sealed).await
+    }
+
+    /// The same, as they are stored: personal fields stay sealed.
+    pub async fn read_sealed(
         &self,
         partition: u16,
         after: u64,
@@ -128,7 +183,10 @@ impl Journal {
     /// works, and within a few milliseconds, comes as one batch.
     #[must_use]
     pub fn follow(&self, partition: u16, after: u64) -> Feed {
-        pace::paced(each!(self, journal => journal.follow(partition, after)))
+        sealing::opened(
+            self.vault.clone(),
+            pace::paced(each!(self, journal => journal.follow(partition, after))),
+        )
     }
 
     /// The last position of every partition.
@@ -165,11 +223,11 @@ impl Journal {
 
     /// The snapshot kept last, if there is one.
     pub async fn snapshot(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, JournalError> {
-        match self {
-            Self::Memory(journal) => journal.snapshot(stream).await,
-            Self::Sqlite(journal) => journal.snapshot(stream).await,
+        match &self.backend {
+            Backend::Memory(journal) => journal.snapshot(stream).await,
+            Backend::Sqlite(journal) => journal.snapshot(stream).await,
             // Boxed for the reason given at `load`.
-            Self::Nats(journal) => journal.snapshot(stream).boxed().await,
+            Backend::Nats(journal) => journal.snapshot(stream).boxed().await,
         }
     }
 

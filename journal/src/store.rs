@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use crate::envelope::{Commit, Sealed};
 use crate::token::{StreamId, Token};
-use crate::{Journal, JournalError};
+use crate::vault::Subject;
+use crate::{Journal, JournalError, sealing};
 pub use cqrs::{Context, WorkspaceStore};
 pub use loaded::Loaded;
 
@@ -151,7 +152,7 @@ impl<A: Storable> Store<A> {
         meta: Meta,
     ) -> Result<Arc<Loaded<A>>, JournalError> {
         let retried = meta.retried;
-        let commit = commit(stream, seen, events, meta)?;
+        let commit = self.commit(stream, seen, events, meta).await?;
         let sealed = Sealed::try_new(&commit)?;
         let hash = sealed.hash;
         let position = self.journal.append(sealed, seen.last).await?;
@@ -166,12 +167,68 @@ impl<A: Storable> Store<A> {
         Ok(loaded)
     }
 
+    async fn commit(
+        &self,
+        stream: &StreamId,
+        seen: &Loaded<A>,
+        events: &[A::Event],
+        meta: Meta,
+    ) -> Result<Commit, JournalError> {
+        let encoded = |event: &A::Event| Ok((schemas::codec::encode(event)?, event.kind()));
+        let events = events
+            .iter()
+            .map(encoded)
+            .collect::<Result<_, serde_json::Error>>();
+        let events = events.map_err(|error| JournalError::Malformed(error.to_string()))?;
+        let (events, keys) =
+            sealing::seal(self.journal.vault(), stream, meta.commit_id, events).await?;
+        Ok(Commit {
+            commit_id: meta.commit_id,
+            workspace: stream.workspace.clone(),
+            category: stream.category.clone(),
+            id: stream.id.clone(),
+            first_version: seen.version + 1,
+            events,
+            actor: meta.actor,
+            command: meta.command,
+            correlation: meta.correlation,
+            causation: meta.causation,
+            traceparent: meta.traceparent,
+            // Clocks of several machines differ; within a stream time never runs backwards.
+            at: seen
+                .updated_at
+                .map_or(meta.at, |before| before.max(meta.at)),
+            prev_hash: seen.hash,
+            keys,
+        })
+    }
+
     async fn read(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
         let snapshot = self.journal.snapshot(stream).await?;
+        let snapshot = match snapshot {
+            Some(bytes) if Self::is_personal() => self.opened(stream, &bytes).await?,
+            snapshot => snapshot,
+        };
         let known = snapshot
             .and_then(|bytes| Loaded::from_snapshot(&bytes))
             .unwrap_or_default();
         self.catch_up(stream, Arc::new(known)).await
+    }
+
+    /// Whether its events name a person, and its snapshots therefore are sealed as a whole.
+    fn is_personal() -> bool {
+        A::Event::KINDS.iter().any(|kind| !kind.personal.is_empty())
+    }
+
+    /// `None` where the person was erased: then the stream is replayed, and names nobody.
+    async fn opened(
+        &self,
+        stream: &StreamId,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, JournalError> {
+        let key = self.journal.vault().find(&Subject::of(stream)).await?;
+        let sealed = std::str::from_utf8(bytes).unwrap_or_default();
+        Ok(key.and_then(|key| key.open(&format!("snapshot {stream}"), sealed)))
     }
 
     async fn catch_up(
@@ -192,46 +249,28 @@ impl<A: Storable> Store<A> {
     fn snapshot_later(&self, stream: StreamId, loaded: Arc<Loaded<A>>) {
         let journal = self.journal.clone();
         tokio::spawn(async move {
-            let kept = match loaded.to_snapshot() {
-                Ok(bytes) => journal.put_snapshot(&stream, bytes).await,
-                Err(error) => Err(JournalError::Malformed(error.to_string())),
-            };
-            if let Err(error) = kept {
+            if let Err(error) = keep_snapshot(&journal, &stream, &loaded).await {
                 tracing::warn!(%error, %stream, "snapshot not kept; loads stay longer");
             }
         });
     }
 }
 
-fn commit<A: Storable>(
+async fn keep_snapshot<A: Storable>(
+    journal: &Journal,
     stream: &StreamId,
-    seen: &Loaded<A>,
-    events: &[A::Event],
-    meta: Meta,
-) -> Result<Commit, JournalError> {
-    let events = events
-        .iter()
-        .map(schemas::codec::encode)
-        .collect::<Result<_, _>>();
-    Ok(Commit {
-        commit_id: meta.commit_id,
-        workspace: stream.workspace.clone(),
-        category: stream.category.clone(),
-        id: stream.id.clone(),
-        first_version: seen.version + 1,
-        events: events.map_err(|error| JournalError::Malformed(error.to_string()))?,
-        actor: meta.actor,
-        command: meta.command,
-        correlation: meta.correlation,
-        causation: meta.causation,
-        traceparent: meta.traceparent,
-        // Clocks of several machines differ; within a stream time never runs backwards.
-        at: seen
-            .updated_at
-            .map_or(meta.at, |before| before.max(meta.at)),
-        prev_hash: seen.hash,
-        keys: Vec::new(),
-    })
+    loaded: &Loaded<A>,
+) -> Result<(), JournalError> {
+    let bytes = loaded
+        .to_snapshot()
+        .map_err(|error| JournalError::Malformed(error.to_string()))?;
+    let bytes = match journal.vault().find(&Subject::of(stream)).await? {
+        _ if !Store::<A>::is_personal() => bytes,
+        Some(key) => key.seal(&format!("snapshot {stream}"), &bytes).into_bytes(),
+        // Erased meanwhile: there is nothing left to keep.
+        None => return Ok(()),
+    };
+    journal.put_snapshot(stream, bytes).await
 }
 
 #[cfg(test)]

@@ -30,6 +30,13 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Forget a person for ever: the key of their data is destroyed
+    Erase {
+        /// Who: contact-7
+        subject: String,
+        #[command(flatten)]
+        plain: Plain,
+    },
     /// Check settings, log and read models, and say what is wrong
     Doctor(Plain),
     /// Print the OpenAPI description of the HTTP API
@@ -143,6 +150,8 @@ pub enum Keys {
     },
     /// Print every key, without its secret
     List(Plain),
+    /// Wrap the keys of personal data with a new master key; stop every process first
+    Rotate(Plain),
     /// Let a key open nothing any more
     Revoke {
         /// Its number
@@ -172,6 +181,7 @@ impl Cli {
             Command::Events(events) => crate::events::run(events).await,
             Command::Projections(projections) => crate::projections_cmd::run(projections).await,
             Command::Keys(keys) => crate::keys::run(keys).await,
+            Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
             Command::Doctor(plain) => crate::doctor::run(plain).await,
             Command::Openapi => crate::openapi::print().await,
         }

@@ -37,6 +37,12 @@ pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
                 );
             }
         }
+        cli::Keys::Rotate(plain) => {
+            let count = crate::master::rotate(&plain.settings).await?;
+            println!(
+                "{count} keys are wrapped with the new master key; the old one opens nothing any more."
+            );
+        }
         cli::Keys::Revoke { id, plain } => {
             let tools = Tools::open(&plain.settings).await?;
             tools.keys().revoke(KeyId(id), &tools.origin()).await?;

@@ -9,8 +9,10 @@
 mod cli;
 mod demo;
 mod doctor;
+mod erase;
 mod events;
 mod keys;
+mod master;
 mod openapi;
 mod progress;
 mod projections_cmd;

@@ -1,13 +1,12 @@
 //! The parts of a process, put together by its settings and roles.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use commands::clock::{Clock, fresh_id};
+use commands::contacts::Contacts;
 use commands::desk::{self, Desk};
 use commands::http::answer::Acknowledged;
 use commands::http::api::{self, Api};
@@ -15,16 +14,17 @@ use commands::keys::Keys;
 use commands::numbers::Allocator;
 use commands::origin::Origin;
 use commands::policies;
+use commands::policies::erasure::DestroyKeys;
 use commands::policies::transfer::OpenSales;
 use gateways::ai;
 use gateways::ai::settings::AiSettings;
 use gateways::analysis::Analyses;
 use gateways::automation::Automatic;
 use jiff::SignedDuration;
-use journal::Journal;
 use journal::memory::MemoryJournal;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
+use journal::{Backend, Journal};
 use projections::db::Db;
 use projections::follower::Follower;
 use projections::progress::Progress;
@@ -33,7 +33,11 @@ use projections::views::Views;
 use tokio::task::JoinSet;
 
 use crate::cli::RoleOf;
+use crate::master;
 use crate::settings::{Database, Settings};
+
+/// The vault's secret behind the hashes that keep phones and emails unique.
+const UNIQUE: &str = "unique";
 
 /// What a tool needs: the log, and a desk over it.
 pub struct Tools {
@@ -63,6 +67,16 @@ impl Tools {
     /// Whoever sits at this terminal.
     pub fn origin(&self) -> Origin {
         Origin::new(self.settings.workspace.clone(), "cli")
+    }
+
+    /// Contacts, with what keeps their phones and emails unique.
+    pub async fn contacts(&self) -> anyhow::Result<Contacts> {
+        let secret = self.journal.vault().secret(UNIQUE).await?;
+        Ok(Contacts::new(
+            self.desk.clone(),
+            Allocator::new(self.desk.clone()),
+            &secret,
+        ))
     }
 
     /// The read models' registry.
@@ -117,8 +131,8 @@ impl System {
         } else {
             None
         };
-        let secret = secret(settings)?;
         let journal = open_journal(settings).await?;
+        let secret = journal.vault().secret(UNIQUE).await?;
         let desk = desk_for(&journal, roles)?;
         let api = Api::new(desk.clone(), settings.api(), &secret);
         let registry = open_registry(settings).await?;
@@ -154,7 +168,7 @@ impl System {
 
     /// A system over an empty log in memory, to describe its routes.
     pub async fn for_description() -> anyhow::Result<Self> {
-        let journal = Journal::Memory(MemoryJournal::new());
+        let journal = Journal::from(MemoryJournal::new());
         let desk = Desk::local(journal.clone(), Clock::System);
         let db = Db::sqlite(Path::new(":memory:"))?;
         let (registry, progress) = (Registry::open(db).await?, Progress::default());
@@ -197,7 +211,13 @@ impl System {
                 journal.clone(),
                 Clock::System,
             ));
-            if let Journal::Nats(nats) = &journal {
+            let vault = journal.vault().clone();
+            tasks.spawn(policies::run(
+                DestroyKeys::new(vault),
+                journal.clone(),
+                Clock::System,
+            ));
+            if let Backend::Nats(nats) = journal.backend() {
                 tasks.spawn(answer_asks(desk, nats.client().clone()));
             }
         }
@@ -230,23 +250,24 @@ async fn answer_asks(desk: Desk, client: async_nats::Client) {
 }
 
 fn desk_for(journal: &Journal, roles: &[RoleOf]) -> anyhow::Result<Desk> {
-    match journal {
-        Journal::Nats(nats) if !roles.contains(&RoleOf::Commands) => Ok(Desk::remote(
+    match journal.backend() {
+        Backend::Nats(nats) if !roles.contains(&RoleOf::Commands) => Ok(Desk::remote(
             nats.client().clone(),
             journal.clone(),
             Clock::System,
         )),
-        Journal::Nats(_) | Journal::Sqlite(_) => Ok(Desk::local(journal.clone(), Clock::System)),
-        Journal::Memory(_) => bail!("a log in memory is for tests"),
+        Backend::Nats(_) | Backend::Sqlite(_) => Ok(Desk::local(journal.clone(), Clock::System)),
+        Backend::Memory(_) => bail!("a log in memory is for tests"),
     }
 }
 
 async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
+    let vault = master::open_vault(settings).await?;
     let Some(url) = &settings.nats_url else {
         let path = data_dir(settings)?.join("log.db");
         let journal = SqliteJournal::open(&path)
             .with_context(|| format!("the event log {}", path.display()))?;
-        return Ok(Journal::Sqlite(journal));
+        return Ok(Journal::new(Backend::Sqlite(journal), vault));
     };
     let options = NatsOptions {
         partitions: settings.partitions,
@@ -255,11 +276,10 @@ async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
         monitor_url: settings.nats_monitor_url.clone(),
         ..NatsOptions::new(&url.0)
     };
-    Ok(Journal::Nats(
-        NatsJournal::connect(options)
-            .await
-            .context("the event log in NATS (NATS_URL)")?,
-    ))
+    let journal = NatsJournal::connect(options)
+        .await
+        .context("the event log in NATS (NATS_URL)")?;
+    Ok(Journal::new(Backend::Nats(journal), vault))
 }
 
 async fn open_registry(settings: &Settings) -> anyhow::Result<Registry> {
@@ -273,7 +293,7 @@ async fn open_registry(settings: &Settings) -> anyhow::Result<Registry> {
         .context("the read models (DATABASE_URL)")
 }
 
-fn data_dir(settings: &Settings) -> anyhow::Result<&Path> {
+pub(crate) fn data_dir(settings: &Settings) -> anyhow::Result<&Path> {
     let path = settings.data_dir.as_path();
     fs::create_dir_all(path)
         .with_context(|| format!("DATA_DIR {} cannot be made", path.display()))?;
@@ -293,44 +313,4 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
         ),
         Err(TryLockError::Error(error)) => Err(error).context("the data folder cannot be locked"),
     }
-}
-
-/// `RAPPORT_MASTER_KEY`, or the one in the data folder, made there where it is missing.
-fn secret(settings: &Settings) -> anyhow::Result<Vec<u8>> {
-    if let Some(key) = &settings.master_key {
-        return from_hex(&key.0).context(
-            "RAPPORT_MASTER_KEY must be 64 hex digits; make one with: openssl rand -hex 32",
-        );
-    }
-    ensure!(
-        settings.nats_url.is_none(),
-        "RAPPORT_MASTER_KEY must be set: every process of a cluster needs the same; make one with: openssl rand -hex 32"
-    );
-    let path = data_dir(settings)?.join("master.key");
-    if !path.exists() {
-        let mut fresh = [0_u8; 32];
-        getrandom::fill(&mut fresh).context("no randomness")?;
-        let text = hex::encode(fresh);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-    }
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    from_hex(text.trim()).with_context(|| {
-        format!(
-            "{} must hold 64 hex digits; restore it from your backup",
-            path.display()
-        )
-    })
-}
-
-fn from_hex(text: &str) -> anyhow::Result<Vec<u8>> {
-    let key = hex::decode(text)?;
-    ensure!(key.len() == 32, "it has {} bytes", key.len());
-    Ok(key)
 }

@@ -140,6 +140,14 @@ impl Db {
         }
     }
 
+    /// Leaves nothing on disk of what was deleted or replaced in these tables.
+    pub async fn scrub(&self, tables: &[String]) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(db) => db.scrub().await,
+            Self::Postgres(db) => db.scrub(tables).await,
+        }
+    }
+
     /// The rows of a query.
     pub async fn rows(&self, query: Statement) -> Result<Vec<Row>, DbError> {
         match self {

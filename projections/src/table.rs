@@ -167,6 +167,12 @@ impl Tables {
         in_chunks(db, &self.counts, &columns, &add, rows)
     }
 
+    /// The name of the table of records.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.records
+    }
+
     /// The table of records, for queries.
     #[must_use]
     pub fn records(&self) -> sea_query::DynIden {

@@ -35,7 +35,10 @@ fn wanted() -> bool {
 
 /// Compares a generated file with the one that is checked in, or writes it where that is asked.
 fn same(path: &Path, generated: &Value) {
-    let text = format!("{}\n", serde_json::to_string_pretty(generated).unwrap());
+    let text = format!(
+        "{}\n",
+        serde_json::to_string_pretty(&sorted(generated)).unwrap()
+    );
     if wanted() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, &text).unwrap();
@@ -47,6 +50,21 @@ fn same(path: &Path, generated: &Value) {
         "{} is not what the code says: run `just schemas` and review the difference",
         path.display()
     );
+}
+
+/// Whether `serde_json` keeps the order of keys depends on what else is built beside it.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), sorted(value)));
+            let fields: std::collections::BTreeMap<_, _> = fields.collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 #[test]
@@ -236,6 +254,7 @@ fn samples() -> Vec<DomainEvent> {
         .into(),
         ContactEvent::EmailRemoved { email }.into(),
         ContactEvent::Removed {}.into(),
+        ContactEvent::Erased {}.into(),
         AutomationEvent::RuleSet {
             rule: Rule::AnalyzeAfterMessages,
             setting: Setting {

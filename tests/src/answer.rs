@@ -1,6 +1,25 @@
 //! What the system answers, in a form that stories compare.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+
+/// The same with its keys in order: whether `serde_json` keeps their order depends on what else
+/// is built beside it.
+#[must_use]
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), sorted(value)))
+                .collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(sorted).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
 
 /// An HTTP answer.
 #[derive(Debug, Clone)]
@@ -80,7 +99,7 @@ impl Answer {
     /// Status, content type and body, for a snapshot.
     #[must_use]
     pub fn shown(&self) -> String {
-        let body = serde_json::to_string_pretty(&self.body).unwrap_or_default();
+        let body = serde_json::to_string_pretty(&sorted(&self.body)).unwrap_or_default();
         format!("{} {}\n{body}", self.status, self.content_type)
     }
 }

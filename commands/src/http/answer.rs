@@ -21,6 +21,23 @@ pub struct Changed<T> {
     pub position: Position,
     /// The path of what was created, where something was.
     pub created: Option<String>,
+    /// Whom the body names, where it names a person: `contact-7`.
+    pub about: Option<About>,
+}
+
+/// Whom an answer names; what is kept of it for retries is sealed with that person's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About(pub String);
+
+impl<T> Changed<T> {
+    /// The same, naming this person.
+    #[must_use]
+    pub fn about(self, category: &str, id: impl std::fmt::Display) -> Self {
+        Self {
+            about: Some(About(format!("{category}-{id}"))),
+            ..self
+        }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Changed<T> {
@@ -33,6 +50,9 @@ impl<T: Serialize> IntoResponse for Changed<T> {
         let mut response = (status, Json(self.body)).into_response();
         if let Ok(position) = HeaderValue::try_from(self.position.to_string()) {
             response.headers_mut().insert(POSITION, position);
+        }
+        if let Some(about) = self.about {
+            response.extensions_mut().insert(about);
         }
         if let Some(Ok(location)) = self.created.map(HeaderValue::try_from) {
             response.headers_mut().insert(header::LOCATION, location);

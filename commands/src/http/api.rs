@@ -84,6 +84,7 @@ impl Api {
             body,
             position,
             created: None,
+            about: None,
         }
     }
 
@@ -94,6 +95,7 @@ impl Api {
             body,
             position,
             created: Some(path),
+            about: None,
         }
     }
 }

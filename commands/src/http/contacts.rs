@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use cqrs_es::Aggregate as _;
 use domain::contact::address::{AddressError, Email, Phone};
+use domain::contact::aggregate::Contact;
 use domain::contact::command::{Card, ContactCommand};
 use domain::id::ContactId;
 use serde::{Deserialize, Deserializer};
@@ -109,11 +111,13 @@ pub async fn create(
         note,
     };
     let (id, contact) = api.contacts.create(card, &caller.origin()).await?;
-    Ok(api.created(
-        ContactView::found(id, &contact)?,
-        contact.position(),
-        format!("/api/v1/contacts/{id}"),
-    ))
+    Ok(api
+        .created(
+            ContactView::found(id, &contact)?,
+            contact.position(),
+            format!("/api/v1/contacts/{id}"),
+        )
+        .about(Contact::TYPE, id))
 }
 
 /// Changes a contact.
@@ -152,10 +156,12 @@ pub async fn change(
         .contacts
         .change(ContactId(id), command, &caller.origin())
         .await?;
-    Ok(api.changed(
-        ContactView::found(ContactId(id), &contact)?,
-        contact.position(),
-    ))
+    Ok(api
+        .changed(
+            ContactView::found(ContactId(id), &contact)?,
+            contact.position(),
+        )
+        .about(Contact::TYPE, id))
 }
 
 /// Removes a contact; its phones and emails are free for another.

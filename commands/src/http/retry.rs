@@ -8,15 +8,21 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::POSITION;
+use super::answer::{About, POSITION};
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::unread;
 use super::problem::Problem;
+use journal::JournalError;
+use journal::token::Token;
+use journal::vault::Subject;
+
 use crate::idempotency::{Claimed, Claiming, KeptAnswer, claim, digest};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// What a kept answer's ciphertext is bound to.
+const CONTEXT: &str = "kept answer";
 /// The largest body; as the body limit of the server.
 pub const MAX_BODY: usize = 1_000_000;
 
@@ -79,15 +85,16 @@ async fn carry_out(
     )
     .await?
     {
-        Claiming::Answered(answer) => Ok(replay(answer)),
+        Claiming::Answered(answer) => Ok(replay(opened(api, &caller, answer).await?)),
         Claiming::Reused => Err(reused()),
         Claiming::Go(claimed) => {
+            let workspace = caller.workspace.clone();
             parts.extensions.insert(Caller {
                 claim: Some(Arc::clone(&claimed)),
                 ..caller
             });
             let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-            keep(&claimed, response).await
+            keep(api, &workspace, &claimed, response).await
         }
     }
 }
@@ -103,7 +110,12 @@ fn reused() -> Problem {
 }
 
 /// Keeps what a second try should hear; a failure that may pass is not kept.
-async fn keep(claimed: &Claimed, response: Response) -> Result<Response, Problem> {
+async fn keep(
+    api: &Api,
+    workspace: &Token,
+    claimed: &Claimed,
+    response: Response,
+) -> Result<Response, Problem> {
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Ok(response);
@@ -116,13 +128,23 @@ async fn keep(claimed: &Claimed, response: Response) -> Result<Response, Problem
         let value = parts.headers.get(name)?.to_str().ok()?;
         Some((name.to_string(), value.to_owned()))
     };
+    let about = parts
+        .extensions
+        .get::<About>()
+        .map(|About(about)| about.clone());
+    let plain = String::from_utf8_lossy(&bytes).into_owned();
+    let body = match &about {
+        Some(about) => sealed(api, workspace, about, &plain).await?,
+        None => plain,
+    };
     let answer = KeptAnswer {
         status: status.as_u16(),
         headers: [header::CONTENT_TYPE, header::LOCATION, POSITION]
             .iter()
             .filter_map(header)
             .collect(),
-        body: String::from_utf8_lossy(&bytes).into_owned(),
+        body,
+        about,
     };
     // Not kept: a retry carries the request out under the same ids, to the same result.
     if let Err(error) = claimed.answered(answer).await {
@@ -143,4 +165,41 @@ fn replay(answer: KeptAnswer) -> Response {
         .headers_mut()
         .insert(REPLAYED, HeaderValue::from_static("true"));
     response
+}
+
+/// What is kept of an answer that names a person is erased with that person.
+async fn sealed(api: &Api, workspace: &Token, about: &str, plain: &str) -> Result<String, Problem> {
+    let subject = Subject::named(workspace.clone(), about);
+    let key = api
+        .desk
+        .journal()
+        .vault()
+        .key(&subject)
+        .await
+        .map_err(JournalError::from)?;
+    Ok(key.seal(CONTEXT, plain.as_bytes()))
+}
+
+async fn opened(api: &Api, caller: &Caller, answer: KeptAnswer) -> Result<KeptAnswer, Problem> {
+    let Some(about) = &answer.about else {
+        return Ok(answer);
+    };
+    let subject = Subject::named(caller.workspace.clone(), about);
+    let key = api
+        .desk
+        .journal()
+        .vault()
+        .find(&subject)
+        .await
+        .map_err(JournalError::from)?;
+    let plain = key
+        .and_then(|key| key.open(CONTEXT, &answer.body))
+        .ok_or_else(|| {
+            Problem::new(StatusCode::GONE, "/problems/erased", "Erased")
+                .detail("The request was carried out, and the person it names was erased since")
+        })?;
+    Ok(KeptAnswer {
+        body: String::from_utf8_lossy(&plain).into_owned(),
+        ..answer
+    })
 }

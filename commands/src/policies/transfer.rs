@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn desk() -> (Desk, Journal, Origin) {
-        let journal = Journal::Memory(MemoryJournal::new());
+        let journal = Journal::from(MemoryJournal::new());
         let origin = Origin::new(Token::try_new("main").unwrap(), "test");
         (Desk::local(journal.clone(), Clock::System), journal, origin)
     }

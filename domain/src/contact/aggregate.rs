@@ -23,6 +23,8 @@ pub struct Contact {
     pub card: Option<Card>,
     /// Whether it was removed.
     pub removed: bool,
+    /// Whether the person was forgotten.
+    pub erased: bool,
 }
 
 /// Why a contact refuses.
@@ -63,6 +65,8 @@ impl Decide for Contact {
         match (&self.card, command) {
             (None, ContactCommand::Create(card)) => create(card),
             (Some(_), ContactCommand::Create(_)) => Err(ContactError::AlreadyCreated),
+            (Some(_), ContactCommand::Erase) if self.erased => Ok(vec![]),
+            (Some(_), ContactCommand::Erase) => Ok(vec![ContactEvent::Erased {}]),
             (Some(_), ContactCommand::Remove) if self.removed => Ok(vec![]),
             (Some(_), ContactCommand::Remove) => Ok(vec![ContactEvent::Removed {}]),
             (
@@ -102,7 +106,7 @@ impl Decide for Contact {
                 );
                 Ok(events)
             }
-            (_, ContactCommand::Change { .. } | ContactCommand::Remove) => {
+            (_, ContactCommand::Change { .. } | ContactCommand::Remove | ContactCommand::Erase) => {
                 Err(ContactError::NotFound)
             }
         }
@@ -264,6 +268,10 @@ impl Aggregate for Contact {
             ContactEvent::EmailAdded { email } => card.emails.push(email),
             ContactEvent::EmailRemoved { email } => card.emails.retain(|kept| *kept != email),
             ContactEvent::Removed {} => self.removed = true,
+            ContactEvent::Erased {} => {
+                *card = Card::default();
+                (self.removed, self.erased) = (true, true);
+            }
         }
     }
 }
@@ -274,12 +282,14 @@ impl Keyed for Contact {
 
 #[cfg(test)]
 mod tests {
+    use cqrs_es::Aggregate as _;
     use cqrs_es::test::TestFramework;
 
     use super::{
         Card, Contact, ContactCommand, ContactError, ContactEvent, ContactField, MAX_TEXT,
     };
     use crate::contact::address::{Email, Phone};
+    use crate::event::Decide as _;
 
     fn contact() -> TestFramework<Contact> {
         TestFramework::with(())
@@ -431,6 +441,33 @@ mod tests {
                     phone: phone("+380507654321"),
                 },
             ]);
+    }
+
+    #[test]
+    fn an_erased_contact_is_forgotten_and_never_comes_back() {
+        for before in [
+            vec![created(olena())],
+            vec![created(olena()), ContactEvent::Removed {}],
+        ] {
+            contact()
+                .given(before)
+                .when(ContactCommand::Erase)
+                .then_expect_events(vec![ContactEvent::Erased {}]);
+        }
+        let mut erased = Contact::default();
+        erased.apply(created(olena()));
+        erased.apply(ContactEvent::Erased {});
+        assert_eq!(erased.card, Some(Card::default()), "nothing of it is left");
+        assert_eq!(erased.present(), None);
+        assert_eq!(erased.decide(ContactCommand::Erase), Ok(vec![]));
+        assert_eq!(
+            erased.decide(ContactCommand::Create(olena())),
+            Err(ContactError::AlreadyCreated)
+        );
+        assert_eq!(
+            Contact::default().decide(ContactCommand::Erase),
+            Err(ContactError::NotFound)
+        );
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum ContactCommand {
     },
     /// Show it no longer and free its phones and emails.
     Remove,
+    /// Forget the person for ever.
+    Erase,
 }
 
 /// Everything a contact can say of itself.

@@ -21,7 +21,7 @@ fn stream() -> StreamId {
 }
 
 fn journal() -> Journal {
-    Journal::Memory(MemoryJournal::new())
+    Journal::from(MemoryJournal::new())
 }
 
 fn store(journal: &Journal) -> Store<Numbers> {

@@ -28,7 +28,7 @@ enum Ground {
 impl Backend {
     pub fn memory() -> Self {
         Self {
-            journal: Journal::Memory(MemoryJournal::new()),
+            journal: Journal::from(MemoryJournal::new()),
             ground: Ground::Memory,
         }
     }
@@ -95,7 +95,7 @@ impl Backend {
     /// Another log of the same kind.
     pub async fn another(&self) -> Journal {
         match &self.ground {
-            Ground::Memory => Journal::Memory(MemoryJournal::new()),
+            Ground::Memory => Journal::from(MemoryJournal::new()),
             Ground::Sqlite(folder) => sqlite(folder, "another"),
             Ground::Nats(_, options) | Ground::Cluster(_, options) => {
                 nats(&NatsOptions {
@@ -123,9 +123,9 @@ pub fn beside(stream: &StreamId, id: u32) -> StreamId {
 }
 
 fn sqlite(folder: &Folder, name: &str) -> Journal {
-    Journal::Sqlite(SqliteJournal::open(&folder.path().join(name)).unwrap())
+    journal::Backend::Sqlite(SqliteJournal::open(&folder.path().join(name)).unwrap()).into()
 }
 
 async fn nats(options: &NatsOptions) -> Journal {
-    Journal::Nats(NatsJournal::connect(options.clone()).await.unwrap())
+    journal::Backend::Nats(NatsJournal::connect(options.clone()).await.unwrap()).into()
 }

@@ -29,7 +29,10 @@ pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
     for head in heads {
         let mut after = 0;
         while after < head.sequence {
-            let batch = tools.journal.read(head.partition, after, BATCH).await?;
+            let batch = tools
+                .journal
+                .read_sealed(head.partition, after, BATCH)
+                .await?;
             let Some(last) = batch.last() else { break };
             after = last.position.sequence;
             bar.inc(batch.len() as u64);

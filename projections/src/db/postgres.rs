@@ -41,6 +41,16 @@ impl PostgresDb {
         Ok(transaction.commit().await?)
     }
 
+    pub(super) async fn scrub(&self, tables: &[String]) -> Result<(), DbError> {
+        for table in tables {
+            // Names of tables are ours; they cannot be bound.
+            self.0
+                .execute(format!("VACUUM \"{table}\"").as_str())
+                .await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn rows(&self, query: Statement) -> Result<Vec<Row>, DbError> {
         let rows = self.0.fetch_all(bound(&query)).await?;
         rows.iter().map(row).collect()

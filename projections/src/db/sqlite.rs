@@ -59,6 +59,22 @@ impl SqliteDb {
         .await
     }
 
+    /// Pages are overwritten as they are freed (`secure_delete`); what is left is the WAL.
+    pub(super) async fn scrub(&self) -> Result<(), DbError> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            let writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let busy: i64 =
+                writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if busy == 0 {
+                Ok(())
+            } else {
+                Err(DbError::Unavailable("readers hold the old pages".into()))
+            }
+        })
+        .await
+    }
+
     /// On the caller's thread: an answer takes microseconds, and handing it to another thread
     /// takes longer. Readers never wait for the writer (WAL).
     pub(super) fn rows(&self, query: &Statement) -> Result<Vec<Row>, DbError> {
@@ -95,6 +111,8 @@ fn connect(path: &Path) -> Result<Connection, DbError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // What is replaced or deleted may name a person who asked to be forgotten.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     Ok(connection)
 }
 

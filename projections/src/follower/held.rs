@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use domain::contact::event::ContactEvent;
 use jiff::Timestamp;
 use journal::position::Position;
 use journal::token::StreamId;
@@ -173,9 +174,36 @@ pub(super) async fn apply(
     };
     drop(spans);
     match done {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            forget(registry, screens, front, batch).await;
+            Ok(true)
+        }
         Err(DbError::Fenced | DbError::Gone(_)) => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Where a person was erased, nothing of the old rows may stay on disk.
+async fn forget(
+    registry: &Registry,
+    screens: &[Box<dyn Screen>],
+    front: &[Held],
+    batch: &[Change],
+) {
+    let erased = |change: &Change| {
+        change
+            .events_of::<ContactEvent>()
+            .any(|event| *event == ContactEvent::Erased {})
+    };
+    if !batch.iter().any(erased) {
+        return;
+    }
+    let tables = front
+        .iter()
+        .map(|held| screens[held.screen].tables(held.generation.number));
+    let tables: Vec<_> = tables.map(|tables| tables.name().to_owned()).collect();
+    if let Err(error) = registry.db().scrub(&tables).await {
+        tracing::warn!(%error, "old rows of an erased person may stay on disk until the next erasure");
     }
 }
 

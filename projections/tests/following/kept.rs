@@ -57,11 +57,7 @@ impl Kept {
         let registry = Registry::open(Db::sqlite(&folder.path().join("views.db")).unwrap())
             .await
             .unwrap();
-        let kept = Self::new(
-            Journal::Memory(MemoryJournal::new()),
-            registry,
-            Clock::System,
-        );
+        let kept = Self::new(Journal::from(MemoryJournal::new()), registry, Clock::System);
         Self {
             _servers: (Some(folder), None),
             ..kept
@@ -73,11 +69,7 @@ impl Kept {
         let registry = Registry::open(Db::postgres(&postgres.url()).unwrap())
             .await
             .unwrap();
-        let kept = Self::new(
-            Journal::Memory(MemoryJournal::new()),
-            registry,
-            Clock::System,
-        );
+        let kept = Self::new(Journal::from(MemoryJournal::new()), registry, Clock::System);
         Self {
             _servers: (None, Some(postgres)),
             ..kept

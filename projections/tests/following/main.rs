@@ -323,7 +323,7 @@ async fn another_log_is_refused(kept: Kept) {
         .await
         .unwrap();
     drop(follower);
-    let other = kept.over(Journal::Memory(MemoryJournal::new())).await;
+    let other = kept.over(Journal::from(MemoryJournal::new())).await;
     let refusal = other.check("one").await.unwrap_err();
     assert!(
         matches!(&refusal, FollowError::OtherLog { .. }),

@@ -13,10 +13,10 @@ use domain::id::{LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::stage::{LeadSource, LeadStage};
-use journal::Journal;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;
+use journal::{Backend, Journal};
 use stories::servers::{Folder, NatsServer, Postgres};
 
 use crate::FOR;
@@ -59,13 +59,13 @@ pub async fn measure() {
     }
     let folder = Folder::new("bench");
     let sqlite =
-        Journal::Sqlite(SqliteJournal::open(&folder.path().join("log.db")).expect("a log"));
+        Backend::Sqlite(SqliteJournal::open(&folder.path().join("log.db")).expect("a log")).into();
     desk("embedded (SQLite, synchronous=FULL)", sqlite, &peer, None).await;
     let options = NatsOptions {
         monitor_url: Some(nats.monitor_url()),
         ..NatsOptions::new(nats.url())
     };
-    let journal = Journal::Nats(NatsJournal::connect(options).await.expect("NATS"));
+    let journal = Backend::Nats(NatsJournal::connect(options).await.expect("NATS")).into();
     desk("NATS (R1, sync always)", journal, &peer, Some(&raw)).await;
     drop((nats, postgres));
     let lazy = NatsServer::start_lazy().await;
@@ -81,7 +81,7 @@ pub async fn measure() {
         allow_lazy_sync: true,
         ..NatsOptions::new(lazy.url())
     };
-    let journal = Journal::Nats(NatsJournal::connect(options).await.expect("NATS"));
+    let journal = Backend::Nats(NatsJournal::connect(options).await.expect("NATS")).into();
     desk("NATS (R1, default sync)", journal, &peer, Some(&raw)).await;
     println!(
         "ratio: of NATS create to raw appends; of everything else to cqrs-es + postgres-es at as many clients\n"

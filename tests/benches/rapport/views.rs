@@ -7,10 +7,10 @@ use commands::clock::{Clock, fresh_id};
 use domain::lead::event::LeadEvent;
 use domain::lead::stage::{LeadSource, LeadStage};
 use futures::StreamExt as _;
-use journal::Journal;
 use journal::envelope::{Commit, Sealed};
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;
+use journal::{Backend, Journal};
 use projections::dashboard;
 use projections::db::Db;
 use projections::follower::Follower;
@@ -32,8 +32,9 @@ const UNDER_WAY: usize = 1024;
 /// Measures and prints.
 pub async fn measure() {
     let folder = Folder::new("bench");
-    let journal =
-        Journal::Sqlite(SqliteJournal::open(&folder.path().join("log.db")).expect("a log"));
+    let journal = Journal::from(Backend::Sqlite(
+        SqliteJournal::open(&folder.path().join("log.db")).expect("a log"),
+    ));
     println!("Read models");
     let mut from = 0;
     for leads in LEADS {

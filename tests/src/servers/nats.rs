@@ -91,6 +91,12 @@ impl NatsServer {
         )
     }
 
+    /// Where it keeps its files.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Its monitoring endpoint.
     #[must_use]
     pub fn monitor_url(&self) -> String {
