@@ -30,6 +30,9 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Replay history under other rules, without touching anything
+    #[command(subcommand)]
+    Backtest(Backtest),
     /// Forget a person for ever: the key of their data is destroyed
     Erase {
         /// Who: contact-7
@@ -137,6 +140,27 @@ pub enum Projections {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
+pub enum Backtest {
+    /// Print both funnels: by today's scoring rules, and by those of a file
+    Scoring {
+        /// The rules, as JSON; what is left out is as today
+        #[arg(long)]
+        rules: PathBuf,
+        /// The first day leads came in (UTC), as 2026-11-01
+        #[arg(long)]
+        from: Option<jiff::civil::Date>,
+        /// The last day leads came in (UTC)
+        #[arg(long)]
+        to: Option<jiff::civil::Date>,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Print today's scoring rules, to begin a file with
+    Rules,
+}
+
+#[derive(Subcommand)]
 pub enum Keys {
     /// Make a key; it is printed once
     Create {
@@ -181,6 +205,7 @@ impl Cli {
             Command::Events(events) => crate::events::run(events).await,
             Command::Projections(projections) => crate::projections_cmd::run(projections).await,
             Command::Keys(keys) => crate::keys::run(keys).await,
+            Command::Backtest(backtest) => crate::backtest::run(backtest).await,
             Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
             Command::Doctor(plain) => crate::doctor::run(plain).await,
             Command::Openapi => crate::openapi::print().await,

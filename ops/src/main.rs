@@ -6,6 +6,7 @@
 //! - `server`: HTTP
 //! - the rest: one file per command
 
+mod backtest;
 mod cli;
 mod demo;
 mod doctor;

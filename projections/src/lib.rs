@@ -5,12 +5,14 @@
 //! - [`follower`]: feeds them; rows and checkpoint move in one transaction
 //! - [`registry`]: generations of tables, their checkpoints and keepers
 //! - [`views`]: reads, from the generation that is active now
+//! - [`backtest`]: history under another scoring rule
 //! - [`http`]: the read routes
 //! - [`db`], [`table`], [`change`], [`progress`]: what these are made of
 //!
 //! Invariant: a read model holds nothing that the log cannot give back, so it is rebuilt and
 //! never migrated.
 
+pub mod backtest;
 pub mod change;
 pub mod contacts;
 pub mod dashboard;

@@ -19,8 +19,9 @@ use crate::projection::{Poison, Screen};
 const GENERATIONS: &str = "rapport_generations";
 const CHECKPOINTS: &str = "rapport_checkpoints";
 const PARKED: &str = "rapport_parked";
-/// A keeper that has not been heard of for this long has died.
-const LEASE: SignedDuration = SignedDuration::from_secs(5);
+/// A keeper that has not been heard of for this long has died. Shorter than a read waits, so that
+/// a keeper's death costs a pause and no answer.
+const LEASE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Whether reads use a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

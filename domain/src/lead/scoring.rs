@@ -10,6 +10,8 @@
 //!
 //! The best possible is 0.25 + 0.20 + 0.30 + 0.20 + 0.10, held at 1.0.
 
+mod rules;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::words::words;
+pub use rules::Rules;
 
 /// How good a lead is: thousandths, from 0 to 1000.
 #[derive(
@@ -121,63 +124,12 @@ pub struct Inputs {
 /// The score by the documented rules, and each point's reason.
 #[must_use]
 pub fn score(inputs: &Inputs) -> (Score, String) {
-    let messages = u16::try_from(inputs.message_count.min(10)).unwrap_or(10) * 30;
-    let points = [
-        source_points(inputs.source),
-        stage_points(inputs.stage),
-        (messages, format!("{} messages", inputs.message_count)),
-        if inputs.has_business_domain {
-            (200, "business domain is known".into())
-        } else {
-            (0, "business domain is unknown".into())
-        },
-        age_points(inputs.days_since_created),
-    ];
-    let total = points
-        .iter()
-        .map(|(points, _)| points)
-        .sum::<u16>()
-        .min(1000);
-    let reasons = points
-        .iter()
-        .map(|(points, why)| format!("{why} +{}", in_hundredths(*points)));
-    (Score(total), reasons.collect::<Vec<_>>().join(", "))
-}
-
-fn in_hundredths(thousandths: u16) -> String {
-    format!("{}.{:02}", thousandths / 1000, thousandths % 1000 / 10)
-}
-
-fn source_points(source: LeadSource) -> (u16, String) {
-    let points = match source {
-        LeadSource::Partner => 250,
-        LeadSource::Manual => 150,
-        LeadSource::Scanner => 50,
-    };
-    (points, format!("source {source}"))
-}
-
-fn stage_points(stage: LeadStage) -> (u16, String) {
-    let points = match stage {
-        LeadStage::Qualified | LeadStage::Transferred => 200,
-        LeadStage::Contacted => 100,
-        LeadStage::New | LeadStage::Lost => 0,
-    };
-    (points, format!("stage {stage}"))
-}
-
-fn age_points(days: u32) -> (u16, String) {
-    let points = match days {
-        0..=7 => 100,
-        8..=30 => 50,
-        31.. => 0,
-    };
-    (points, format!("created {days} days ago"))
+    Rules::default().score(inputs)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Inputs, Recommendation, Score, score};
+    use super::{Inputs, Recommendation, Rules, Score, score};
     use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 
     fn inputs() -> Inputs {
@@ -220,6 +172,25 @@ mod tests {
         assert_eq!(of(599), Recommendation::ContinueNurturing);
         assert_eq!(of(600), Recommendation::TransferToSales);
         assert_eq!(of(1000), Recommendation::TransferToSales);
+    }
+
+    #[test]
+    fn rules_of_a_file_name_only_what_differs() {
+        let rules: Rules =
+            serde_json::from_str(r#"{"source": {"partner": 0.4}, "messages_at_most": 0}"#).unwrap();
+        assert_eq!(rules.score(&inputs()).0, Score(900));
+        let today = serde_json::to_string(&Rules::default()).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Rules>(&today).unwrap(),
+            Rules::default()
+        );
+        for wrong in [
+            r#"{"sauce": {}}"#,
+            r#"{"message": 1.5}"#,
+            r#"{"message": -0.1}"#,
+        ] {
+            assert!(serde_json::from_str::<Rules>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,0 +1,202 @@
+//! What another scoring rule would have said of the leads that there were: history replayed under
+//! two rules at once, and nothing touched.
+//!
+//! A score is computed at every event of a lead. Under a rule, a lead was ready for sales from the
+//! first event at which it stood in `qualified`, its domain was known and its score was enough.
+
+use std::collections::HashMap;
+
+use cqrs_es::Aggregate as _;
+use domain::id::LeadId;
+use domain::lead::aggregate::{Lead, OpenLead};
+use domain::lead::scoring::{Inputs, Rules, Score};
+use domain::lead::stage::LeadStage;
+use domain::sale::event::SaleEvent;
+use domain::sale::stage::SaleStage;
+use jiff::Timestamp;
+use journal::store::Loaded;
+use journal::token::Token;
+use serde::Serialize;
+
+use crate::change::Change;
+
+/// History under several rules.
+pub struct Backtest {
+    workspace: Token,
+    rules: Vec<Rules>,
+    min_score: Score,
+    came: (Timestamp, Timestamp),
+    leads: HashMap<LeadId, Seen>,
+    /// Which lead each sale was.
+    sales: HashMap<u64, LeadId>,
+}
+
+#[derive(Default)]
+struct Seen {
+    lead: Loaded<Lead>,
+    /// When it was ready first, under each rule.
+    ready: Vec<Option<Timestamp>>,
+    reached: Vec<LeadStage>,
+    paid: bool,
+}
+
+/// The funnel of the same leads under one rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Leads that came in.
+    pub came_in: u64,
+    /// Of them, contacted.
+    pub contacted: u64,
+    /// Of them, qualified.
+    pub qualified: u64,
+    /// Of them, ready for sales under this rule.
+    pub ready: u64,
+    /// Of those that came in, really transferred.
+    pub transferred: u64,
+    /// Really transferred, and never ready under this rule.
+    pub transferred_not_ready: u64,
+    /// Of those that came in, really paid.
+    pub paid: u64,
+    /// Really paid, and ready under this rule: what it would have found.
+    pub paid_and_ready: u64,
+    /// Median hours from coming in until ready; nothing where none was.
+    pub hours_until_ready: Option<f64>,
+}
+
+impl Backtest {
+    /// Of leads of a workspace that came in between these moments.
+    #[must_use]
+    pub fn new(
+        workspace: Token,
+        rules: Vec<Rules>,
+        min_score: Score,
+        came: (Timestamp, Timestamp),
+    ) -> Self {
+        Self {
+            workspace,
+            rules,
+            min_score,
+            came,
+            leads: HashMap::new(),
+            sales: HashMap::new(),
+        }
+    }
+
+    /// Sees the next change of the log.
+    pub fn see(&mut self, change: &Change) {
+        let Some(number) = change.number() else {
+            return;
+        };
+        if change.recorded.commit.workspace != self.workspace {
+            return;
+        }
+        if change.recorded.commit.category.as_str() == Lead::TYPE {
+            self.see_lead(LeadId(number), change);
+        }
+        for event in change.events_of::<SaleEvent>() {
+            match event {
+                SaleEvent::Opened { lead, .. } => drop(self.sales.insert(number, *lead)),
+                SaleEvent::StageChanged {
+                    to: SaleStage::Paid,
+                    ..
+                } => {
+                    if let Some(lead) = self
+                        .sales
+                        .get(&number)
+                        .and_then(|lead| self.leads.get_mut(lead))
+                    {
+                        lead.paid = true;
+                    }
+                }
+                SaleEvent::StageChanged { .. } => {}
+            }
+        }
+    }
+
+    fn see_lead(&mut self, id: LeadId, change: &Change) {
+        let seen = self.leads.entry(id).or_default();
+        seen.lead = change.follows(std::mem::take(&mut seen.lead));
+        let (Some(open), Some(created)) = (&seen.lead.state.open, seen.lead.created_at) else {
+            return;
+        };
+        if seen.reached.last() != Some(&open.stage) {
+            seen.reached.push(open.stage);
+        }
+        let at = change.recorded.commit.at;
+        let inputs = inputs(open, created, at);
+        seen.ready.resize(self.rules.len(), None);
+        for (rules, ready) in self.rules.iter().zip(&mut seen.ready) {
+            let enough = || rules.score(&inputs).0 >= self.min_score;
+            if ready.is_none()
+                && open.stage == LeadStage::Qualified
+                && inputs.has_business_domain
+                && enough()
+            {
+                *ready = Some(at);
+            }
+        }
+    }
+
+    /// What came of it, rule by rule.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let (from, to) = self.came;
+        let leads: Vec<_> = self
+            .leads
+            .values()
+            .filter(|seen| {
+                seen.lead
+                    .created_at
+                    .is_some_and(|came| from <= came && came <= to)
+            })
+            .collect();
+        (0..self.rules.len())
+            .map(|rule| outcome(&leads, rule))
+            .collect()
+    }
+}
+
+fn outcome(leads: &[&Seen], rule: usize) -> Outcome {
+    let count =
+        |holds: &dyn Fn(&Seen) -> bool| leads.iter().filter(|seen| holds(seen)).count() as u64;
+    let ready = |seen: &Seen| seen.ready.get(rule).copied().flatten();
+    let reached = |stage: LeadStage| count(&|seen| seen.reached.contains(&stage));
+    let mut hours: Vec<f64> = leads
+        .iter()
+        .filter_map(|seen| {
+            Some(
+                ready(seen)?
+                    .duration_since(seen.lead.created_at?)
+                    .as_secs_f64()
+                    / 3600.0,
+            )
+        })
+        .collect();
+    hours.sort_by(f64::total_cmp);
+    let was_transferred = |seen: &Seen| seen.reached.contains(&LeadStage::Transferred);
+    Outcome {
+        came_in: leads.len() as u64,
+        contacted: reached(LeadStage::Contacted),
+        qualified: reached(LeadStage::Qualified),
+        ready: count(&|seen| ready(seen).is_some()),
+        transferred: count(&was_transferred),
+        transferred_not_ready: count(&|seen| was_transferred(seen) && ready(seen).is_none()),
+        paid: count(&|seen| seen.paid),
+        paid_and_ready: count(&|seen| seen.paid && ready(seen).is_some()),
+        hours_until_ready: hours
+            .get(hours.len() / 2)
+            .map(|hours| (hours * 100.0).round() / 100.0),
+    }
+}
+
+fn inputs(lead: &OpenLead, created: Timestamp, at: Timestamp) -> Inputs {
+    let days = at.duration_since(created).as_hours() / 24;
+    Inputs {
+        source: lead.source,
+        stage: lead.stage,
+        message_count: lead.message_count,
+        has_business_domain: lead.business_domain.is_some(),
+        business_domain: lead.business_domain,
+        days_since_created: u32::try_from(days.max(0)).unwrap_or(u32::MAX),
+    }
+}
