@@ -3,12 +3,14 @@
 //! - [`token`], [`position`], [`envelope`]: what is stored and where
 //! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
+//! - [`archive`]: the copy in PostgreSQL
 //! - `pace`: batches instead of single commits, under load
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
 //! Invariant: a commit that was acknowledged is never lost, changed or reordered, and a
 //! commit is appended only directly behind the one that its author saw last.
 
+pub mod archive;
 pub mod claim;
 pub mod envelope;
 pub mod memory;
@@ -183,10 +185,13 @@ impl Journal {
     /// works, and within a few milliseconds, comes as one batch.
     #[must_use]
     pub fn follow(&self, partition: u16, after: u64) -> Feed {
-        sealing::opened(
-            self.vault.clone(),
-            pace::paced(each!(self, journal => journal.follow(partition, after))),
-        )
+        sealing::opened(self.vault.clone(), self.follow_sealed(partition, after))
+    }
+
+    /// The same, as it is stored: personal fields stay sealed.
+    #[must_use]
+    pub fn follow_sealed(&self, partition: u16, after: u64) -> Feed {
+        pace::paced(each!(self, journal => journal.follow(partition, after)))
     }
 
     /// The last position of every partition.

@@ -67,6 +67,8 @@ pub enum RoleOf {
     Projections,
     /// Analyses leads by the automation's rules.
     GatewayAi,
+    /// Copies the log into PostgreSQL.
+    Archive,
 }
 
 impl RoleOf {
@@ -123,7 +125,15 @@ pub enum Events {
         plain: Plain,
     },
     /// Check every commit: readable, in order, chained to the one before
-    Verify(Plain),
+    Verify {
+        /// Compare with the archive too, and name the first difference
+        #[arg(long)]
+        archive: bool,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Append everything that the archive has to a lost log, at the same positions
+    Restore(Plain),
 }
 
 #[derive(Subcommand)]

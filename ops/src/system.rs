@@ -21,6 +21,7 @@ use gateways::ai::settings::AiSettings;
 use gateways::analysis::Analyses;
 use gateways::automation::Automatic;
 use jiff::SignedDuration;
+use journal::archive::Archive;
 use journal::memory::MemoryJournal;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
@@ -79,6 +80,39 @@ impl Tools {
         ))
     }
 
+    /// The copy of the log.
+    pub async fn archive(&self) -> anyhow::Result<Archive> {
+        open_archive(&self.settings).await
+    }
+
+    /// Opens a log that is lost, and makes it with the identity of its archive.
+    pub async fn open_lost(settings: &Settings) -> anyhow::Result<(Self, Archive)> {
+        ensure!(
+            settings.nats_url.is_some(),
+            "a lost log in NATS is restored: set NATS_URL; a file is restored from its backup"
+        );
+        let archive = open_archive(settings).await?;
+        let identity = archive
+            .identity()
+            .await?
+            .context("the archive is empty: there is nothing to restore")?;
+        let journal = open_journal_as(settings, Some(identity.clone())).await?;
+        ensure!(
+            journal.identity() == identity,
+            "this log is {}, and the archive is a copy of {identity}: restore into an empty NATS",
+            journal.identity()
+        );
+        let desk = Desk::local(journal.clone(), Clock::System);
+        Ok((
+            Self {
+                journal,
+                desk,
+                settings: settings.clone(),
+            },
+            archive,
+        ))
+    }
+
     /// The read models' registry.
     pub async fn registry(&self) -> anyhow::Result<Registry> {
         open_registry(&self.settings).await
@@ -114,6 +148,7 @@ pub struct System {
     pub journal: Journal,
     roles: Vec<RoleOf>,
     follower: Arc<Follower>,
+    archive: Option<Archive>,
     /// Held as long as the process lives: two processes must not share a data folder.
     _lock: Option<File>,
 }
@@ -159,6 +194,11 @@ impl System {
             views: Views::new(registry, progress),
             keys: Keys::new(desk.clone(), Allocator::new(desk)),
             follower: Arc::new(follower),
+            archive: if roles.contains(&RoleOf::Archive) {
+                Some(open_archive(settings).await?)
+            } else {
+                None
+            },
             roles: roles.to_vec(),
             journal,
             api,
@@ -189,6 +229,7 @@ impl System {
             views: Views::new(registry, progress),
             keys: Keys::new(desk.clone(), Allocator::new(desk.clone())),
             follower: Arc::new(follower),
+            archive: None,
             roles: Vec::new(),
             api: Api::new(desk, api::Settings::default(), &[]),
             journal,
@@ -224,6 +265,10 @@ impl System {
         if self.plays(RoleOf::Projections) {
             let follower = Arc::clone(&self.follower);
             tasks.spawn(async move { follower.run().await });
+        }
+        if let Some(archive) = self.archive.clone() {
+            let journal = journal.clone();
+            tasks.spawn(async move { archive.copy(&journal).await });
         }
         if self.plays(RoleOf::GatewayAi) {
             let automatic = Automatic::new(self.api.clone(), self.analyses.clone());
@@ -262,6 +307,11 @@ fn desk_for(journal: &Journal, roles: &[RoleOf]) -> anyhow::Result<Desk> {
 }
 
 async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
+    open_journal_as(settings, None).await
+}
+
+/// A new log gets this identity.
+async fn open_journal_as(settings: &Settings, identity: Option<String>) -> anyhow::Result<Journal> {
     let vault = master::open_vault(settings).await?;
     let Some(url) = &settings.nats_url else {
         let path = data_dir(settings)?.join("log.db");
@@ -274,12 +324,26 @@ async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
         replicas: settings.replicas.into(),
         allow_lazy_sync: settings.allow_lazy_sync,
         monitor_url: settings.nats_monitor_url.clone(),
+        identity,
         ..NatsOptions::new(&url.0)
     };
     let journal = NatsJournal::connect(options)
         .await
         .context("the event log in NATS (NATS_URL)")?;
     Ok(Journal::new(Backend::Nats(journal), vault))
+}
+
+/// The archive at `ARCHIVE_URL`, or beside the read models.
+async fn open_archive(settings: &Settings) -> anyhow::Result<Archive> {
+    let url = match (&settings.archive_url, &settings.database_url) {
+        (Some(url), _) | (None, Some(Database::Postgres(url))) => &url.0,
+        (None, Some(Database::Sqlite(_)) | None) => {
+            bail!("the archive is in PostgreSQL: set ARCHIVE_URL (or DATABASE_URL) to postgres://…")
+        }
+    };
+    Archive::open(url)
+        .await
+        .context("the archive (ARCHIVE_URL)")
 }
 
 async fn open_registry(settings: &Settings) -> anyhow::Result<Registry> {

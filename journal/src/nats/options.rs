@@ -16,6 +16,9 @@ pub struct NatsOptions {
     /// `http://host:8222`: the monitoring endpoint, the only place that tells a client whether
     /// writes are synced; that of every node separated by commas.
     pub monitor_url: Option<String>,
+    /// The identity that a new log gets: that of a lost one which is restored. A fresh one where
+    /// none is named.
+    pub identity: Option<String>,
     /// What the names of our streams start with.
     pub prefix: String,
 }
@@ -30,6 +33,7 @@ impl NatsOptions {
             replicas: 1,
             allow_lazy_sync: false,
             monitor_url: None,
+            identity: None,
             prefix: "RAPPORT".into(),
         }
     }

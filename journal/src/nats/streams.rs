@@ -80,7 +80,10 @@ impl Opened {
         let mut maker = Maker {
             context,
             options,
-            identity: format!("nats-{}", super::fresh_id()),
+            identity: options
+                .identity
+                .clone()
+                .unwrap_or_else(|| format!("nats-{}", super::fresh_id())),
         };
         let first = maker.open(&maker.events(names, 0)).await?;
         let found = first.metadata.get(PARTITIONS).cloned().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use journal::envelope::{CommitHash, Recorded};
 use journal::token::StreamId;
 use schemas::any::DomainEvent;
@@ -20,7 +20,7 @@ struct Tail {
 }
 
 /// Checks the whole log, and names the first thing that is wrong.
-pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {
+pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let heads = tools.journal.heads().await?;
     let bar = bar("verify", heads.iter().map(|head| head.sequence).sum());
@@ -43,18 +43,76 @@ pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
+    let archived = if archive {
+        Some(compare(&tools).await?)
+    } else {
+        None
+    };
     if plain.json {
         println!(
             "{}",
-            serde_json::json!({ "commits": commits, "events": events, "streams": tails.len() })
+            serde_json::json!({ "commits": commits, "events": events, "streams": tails.len(), "archived": archived })
         );
     } else {
         println!(
             "{commits} commits with {events} events in {} streams: every one as it was written.",
             tails.len()
         );
+        if let Some(archived) = archived {
+            println!("{archived} of them are in the archive, the same.");
+        }
     }
     Ok(())
+}
+
+/// Compares the log with its archive, position by position; tells how many the archive has.
+async fn compare(tools: &Tools) -> anyhow::Result<u64> {
+    let archive = tools.archive().await?;
+    let mut same = 0;
+    for head in tools.journal.heads().await? {
+        let end = archive.head(head.partition).await?;
+        ensure!(
+            end.sequence <= head.sequence,
+            "the log ends at {head}, and the archive has {end}: the log was cut off; rapport events restore brings it back"
+        );
+        let mut after = 0;
+        while after < end.sequence {
+            let copies = archive
+                .read(head.partition, after, i64::try_from(BATCH)?)
+                .await?;
+            let commits = tools
+                .journal
+                .read_sealed(head.partition, after, copies.len().max(1))
+                .await?;
+            let expected = (after + 1..).zip(commits.iter().zip(&copies));
+            for (sequence, (commit, copy)) in expected {
+                ensure!(
+                    copy.position.sequence == sequence,
+                    "the archive lacks {}:{sequence}",
+                    head.partition
+                );
+                ensure!(
+                    copy.is_whole(),
+                    "{} was changed in the archive",
+                    copy.position
+                );
+                ensure!(
+                    commit.hash.to_string() == copy.hash,
+                    "{} was changed in the log: the archive has another commit there",
+                    copy.position
+                );
+                same += 1;
+                after = sequence;
+            }
+            ensure!(
+                !copies.is_empty(),
+                "the archive lacks {}:{}",
+                head.partition,
+                after + 1
+            );
+        }
+    }
+    Ok(same)
 }
 
 fn check(recorded: &Recorded, tails: &mut HashMap<StreamId, Tail>) -> anyhow::Result<()> {

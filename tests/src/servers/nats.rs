@@ -113,6 +113,17 @@ impl NatsServer {
         }
     }
 
+    /// Starts it again with nothing of what it kept, as after the loss of its disk.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not become ready.
+    pub async fn lose_everything(&mut self) {
+        self.kill_hard();
+        std::fs::remove_dir_all(self.folder.path().join("js")).expect("there was something");
+        self.restart().await;
+    }
+
     /// Starts it again on the same folder and ports, and waits until it is ready.
     ///
     /// # Panics
