@@ -10,6 +10,7 @@ use cqrs_es::{Aggregate as _, AggregateError};
 use domain::contact::address::{Email, Phone};
 use domain::contact::aggregate::{Contact, ContactError};
 use domain::contact::command::{Card, ContactCommand};
+use domain::contact::event::ContactEvent;
 use domain::id::{ContactId, NumberKind};
 use domain::unique::{Reservations, SHARDS, ShardId, UniqueCommand, UniqueError, UniqueKind};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -94,6 +95,22 @@ fn values(card: &Card) -> Vec<Value> {
         .collect()
 }
 
+/// What comes back with an undo, and has to be free for it.
+fn wanted_again(events: &[ContactEvent], seen: &Contact) -> Vec<Value> {
+    let again = |event: &ContactEvent| match event {
+        ContactEvent::PhoneAdded { phone } => vec![Value::Phone(phone.clone())],
+        ContactEvent::EmailAdded { email } => vec![Value::Email(email.clone())],
+        ContactEvent::Restored {} => seen.card.as_ref().map(values).unwrap_or_default(),
+        ContactEvent::Created { .. }
+        | ContactEvent::FieldChanged { .. }
+        | ContactEvent::PhoneRemoved { .. }
+        | ContactEvent::EmailRemoved { .. }
+        | ContactEvent::Removed {}
+        | ContactEvent::Erased {} => Vec::new(),
+    };
+    events.iter().flat_map(again).collect()
+}
+
 impl Contacts {
     /// Contacts whose phones and emails are known to the reservations by HMAC with this secret.
     #[must_use]
@@ -146,11 +163,13 @@ impl Contacts {
                     .filter(|value| !had.contains(value))
                     .collect()
             }
+            ContactCommand::Compensate { events, seen } => wanted_again(events, seen),
             ContactCommand::Create(_) | ContactCommand::Remove | ContactCommand::Erase => {
                 Vec::new()
             }
         };
-        if before.state.present().is_some() {
+        let restores = matches!(command, ContactCommand::Compensate { .. });
+        if restores || before.state.present().is_some() {
             self.reserve(id, &wanted, origin).await?;
         }
         let outcome = self.desk.send::<Contact>(id, command, origin).await;

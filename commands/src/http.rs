@@ -20,6 +20,7 @@ pub mod problem;
 mod refusals;
 pub mod retry;
 pub mod sales;
+pub mod undo;
 pub mod views;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -39,6 +40,7 @@ pub fn router(api: Api) -> OpenApiRouter {
         .routes(routes!(sales::change_stage))
         .routes(routes!(contacts::create))
         .routes(routes!(contacts::change, contacts::remove))
+        .routes(routes!(undo::undo))
         .routes(routes!(automation::list_rules))
         .routes(routes!(automation::set_rule))
         .with_state(api)

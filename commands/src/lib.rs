@@ -2,7 +2,7 @@
 //!
 //! - [`desk`]: the one door for changes, in this process or through NATS in another
 //! - [`origin`], [`clock`]: who asked, when, because of what
-//! - [`numbers`], [`contacts`], [`keys`], [`sales`]: what takes more than one aggregate
+//! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
 //! - [`policies`]: an event in, commands out
 //! - [`http`]: the write routes, and the vocabulary that read routes share
@@ -19,3 +19,4 @@ pub mod numbers;
 pub mod origin;
 pub mod policies;
 pub mod sales;
+pub mod undo;

@@ -68,6 +68,18 @@ impl Origin {
         self
     }
 
+    /// The same request, at one of several places where it does the same: under ids of their own.
+    #[must_use]
+    pub fn step(&self, place: impl std::fmt::Display) -> Self {
+        let seed = self
+            .seed
+            .map(|seed| Uuid::new_v5(&seed, place.to_string().as_bytes()));
+        Self {
+            seed,
+            ..self.clone()
+        }
+    }
+
     /// The id of the commit that this request makes in a stream.
     #[must_use]
     pub fn commit_id(&self, stream: &impl std::fmt::Display, command: &str) -> Uuid {

@@ -9,6 +9,7 @@
 //! - [`contact`]: a person we can reach
 //! - [`automation`]: which rules of a workspace act by themselves
 //! - [`key`]: an API key and what it may do
+//! - [`undo`]: what reverses an earlier event
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
 
 pub mod automation;
@@ -20,6 +21,7 @@ pub mod lead;
 pub mod money;
 pub mod number;
 pub mod sale;
+pub mod undo;
 pub mod unique;
 mod words;
 

@@ -119,7 +119,11 @@ impl Policy for Automatic {
                     | LeadEvent::DomainSet { .. }
                     | LeadEvent::ContactLinked { .. }
                     | LeadEvent::StageChanged { .. }
-                    | LeadEvent::Transferred { .. },
+                    | LeadEvent::Transferred { .. }
+                    | LeadEvent::DomainCleared {}
+                    | LeadEvent::ContactUnlinked {}
+                    | LeadEvent::MessagesWithdrawn { .. }
+                    | LeadEvent::AnalysisWithdrawn {},
                 )
                 | Err(_) => {}
             }

@@ -41,7 +41,7 @@ const ALL_TIME: &str = "";
 
 impl Projection for Funnel {
     const NAME: &'static str = "funnel";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Way;
     const COUNTED_BY: &'static [&'static str] =
@@ -65,10 +65,18 @@ impl Projection for Funnel {
                 LeadEvent::DomainSet { business_domain } => {
                     way.business_domain = Some(*business_domain);
                 }
+                LeadEvent::DomainCleared {} => way.business_domain = None,
+                // A step that the table does not have is the undo of the one before.
+                LeadEvent::StageChanged { from, to, .. } if !from.can_move_to(*to) => {
+                    way.steps.pop();
+                }
                 LeadEvent::StageChanged { to, .. } => way.steps.push((*to, at)),
                 LeadEvent::Transferred { .. } => way.steps.push((LeadStage::Transferred, at)),
                 LeadEvent::ContactLinked { .. }
                 | LeadEvent::MessagesRecorded { .. }
+                | LeadEvent::MessagesWithdrawn { .. }
+                | LeadEvent::ContactUnlinked {}
+                | LeadEvent::AnalysisWithdrawn {}
                 | LeadEvent::Analyzed(_) => {}
             }
         }

@@ -60,7 +60,11 @@ pub async fn read(
             | LeadEvent::ContactLinked { .. }
             | LeadEvent::StageChanged { .. }
             | LeadEvent::MessagesRecorded { .. }
-            | LeadEvent::Analyzed(_) => None,
+            | LeadEvent::Analyzed(_)
+            | LeadEvent::DomainCleared {}
+            | LeadEvent::ContactUnlinked {}
+            | LeadEvent::MessagesWithdrawn { .. }
+            | LeadEvent::AnalysisWithdrawn {} => None,
         });
     let mut all = changes;
     if let Some(SaleId(sale)) = sale {

@@ -254,7 +254,16 @@ fn samples() -> Vec<DomainEvent> {
         .into(),
         ContactEvent::EmailRemoved { email }.into(),
         ContactEvent::Removed {}.into(),
+        ContactEvent::Restored {}.into(),
         ContactEvent::Erased {}.into(),
+        LeadEvent::DomainCleared {}.into(),
+        LeadEvent::ContactUnlinked {}.into(),
+        LeadEvent::MessagesWithdrawn {
+            decrement: 5,
+            total: 7,
+        }
+        .into(),
+        LeadEvent::AnalysisWithdrawn {}.into(),
         AutomationEvent::RuleSet {
             rule: Rule::AnalyzeAfterMessages,
             setting: Setting {

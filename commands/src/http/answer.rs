@@ -61,6 +61,20 @@ impl<T: Serialize> IntoResponse for Changed<T> {
     }
 }
 
+/// Something is not shown any more; where that was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Removed(pub Position);
+
+impl IntoResponse for Removed {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if let Ok(position) = HeaderValue::try_from(self.0.to_string()) {
+            response.headers_mut().insert(POSITION, position);
+        }
+        response
+    }
+}
+
 /// The last position of each partition that this process told a caller: reads through the same
 /// process wait for it, so that a caller that knows nothing of positions reads its own writes.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ use crate::contacts::Contacts;
 use crate::desk::Desk;
 use crate::numbers::Allocator;
 use crate::sales::Transfers;
+use crate::undo::Undoing;
 
 /// What the write routes work with. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Api {
     pub transfers: Transfers,
     /// Contacts with their phones and emails.
     pub contacts: Contacts,
+    /// Undo of earlier changes.
+    pub undoing: Undoing,
     /// What callers of this process were told.
     pub acknowledged: Acknowledged,
     /// What is set.
@@ -57,9 +60,11 @@ impl Api {
     #[must_use]
     pub fn new(desk: Desk, settings: Settings, secret: &[u8]) -> Self {
         let numbers = Allocator::new(desk.clone());
+        let contacts = Contacts::new(desk.clone(), numbers.clone(), secret);
         Self {
             transfers: Transfers::new(desk.clone(), numbers.clone()),
-            contacts: Contacts::new(desk.clone(), numbers.clone(), secret),
+            undoing: Undoing::new(desk.clone(), contacts.clone()),
+            contacts,
             acknowledged: Acknowledged::new(desk.journal().partitions()),
             numbers,
             settings,

@@ -1,7 +1,6 @@
 //! Routes that change a contact.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use cqrs_es::Aggregate as _;
 use domain::contact::address::{AddressError, Email, Phone};
 use domain::contact::aggregate::Contact;
@@ -10,7 +9,7 @@ use domain::id::ContactId;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::answer::Changed;
+use super::answer::{Changed, Removed};
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id};
@@ -171,11 +170,11 @@ pub async fn remove(
     State(api): State<Api>,
     Id(id): Id,
     caller: Caller,
-) -> Result<StatusCode, Problem> {
+) -> Result<Removed, Problem> {
     let contact = api
         .contacts
         .change(ContactId(id), ContactCommand::Remove, &caller.origin())
         .await?;
     api.acknowledged.tell(contact.position());
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Removed(contact.position()))
 }

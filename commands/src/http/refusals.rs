@@ -18,6 +18,7 @@ use crate::sales::TransferError;
 
 const TRANSITION: (&str, &str) = ("/problems/forbidden-transition", "Forbidden transition");
 const STALE: (&str, &str) = ("/problems/stale", "The screen is stale");
+const MOVED: (&str, &str) = ("/problems/conflict", "Someone else was faster");
 const GATE: (&str, &str) = ("/problems/transfer-gate", "Not ready for sales");
 
 impl From<LeadError> for Problem {
@@ -36,6 +37,7 @@ impl From<LeadError> for Problem {
                 conflict(("/problems/already-transferred", "Already transferred"))
             }
             LeadError::BadIncrement => Self::invalid("increment", detail),
+            LeadError::MovedOn => conflict(MOVED).retry_after(1),
             LeadError::NotAnalyzed | LeadError::ScoreTooLow { .. } => conflict(GATE),
             LeadError::NoDomain => conflict(GATE).field("business_domain"),
         }
@@ -49,6 +51,7 @@ impl From<SaleError> for Problem {
         match refusal {
             SaleError::NotOpen => Self::not_found(detail).field("id"),
             SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
+            SaleError::MovedOn => conflict(MOVED).retry_after(1),
             SaleError::Stale { .. } => conflict(STALE).field("seen"),
             SaleError::Forbidden { .. } => conflict(TRANSITION).field("stage"),
         }
@@ -63,6 +66,7 @@ impl From<ContactError> for Problem {
             ContactError::AlreadyCreated => {
                 Self::conflict("/problems/exists", "It exists already", detail)
             }
+            ContactError::MovedOn => Self::conflict(MOVED.0, MOVED.1, detail).retry_after(1),
             ContactError::NoName => Self::invalid("name", detail),
             ContactError::TooLong { field, .. } => Self::invalid(field.as_str(), detail),
             ContactError::TooMany => Self::invalid("phones", detail),

@@ -33,6 +33,9 @@ pub enum ContactError {
     /// There is no such contact, or no longer.
     #[error("This contact does not exist")]
     NotFound,
+    /// It changed while its undo was prepared.
+    #[error("This contact changed just now; try again")]
+    MovedOn,
     /// It was created before.
     #[error("This contact was created before")]
     AlreadyCreated,
@@ -67,6 +70,8 @@ impl Decide for Contact {
             (Some(_), ContactCommand::Create(_)) => Err(ContactError::AlreadyCreated),
             (Some(_), ContactCommand::Erase) if self.erased => Ok(vec![]),
             (Some(_), ContactCommand::Erase) => Ok(vec![ContactEvent::Erased {}]),
+            (Some(_), ContactCommand::Compensate { seen, events }) if *seen == *self => Ok(events),
+            (Some(_), ContactCommand::Compensate { .. }) => Err(ContactError::MovedOn),
             (Some(_), ContactCommand::Remove) if self.removed => Ok(vec![]),
             (Some(_), ContactCommand::Remove) => Ok(vec![ContactEvent::Removed {}]),
             (
@@ -106,9 +111,13 @@ impl Decide for Contact {
                 );
                 Ok(events)
             }
-            (_, ContactCommand::Change { .. } | ContactCommand::Remove | ContactCommand::Erase) => {
-                Err(ContactError::NotFound)
-            }
+            (
+                _,
+                ContactCommand::Change { .. }
+                | ContactCommand::Remove
+                | ContactCommand::Erase
+                | ContactCommand::Compensate { .. },
+            ) => Err(ContactError::NotFound),
         }
     }
 }
@@ -268,6 +277,7 @@ impl Aggregate for Contact {
             ContactEvent::EmailAdded { email } => card.emails.push(email),
             ContactEvent::EmailRemoved { email } => card.emails.retain(|kept| *kept != email),
             ContactEvent::Removed {} => self.removed = true,
+            ContactEvent::Restored {} => self.removed = false,
             ContactEvent::Erased {} => {
                 *card = Card::default();
                 (self.removed, self.erased) = (true, true);
@@ -275,6 +285,8 @@ impl Aggregate for Contact {
         }
     }
 }
+
+mod undo;
 
 impl Keyed for Contact {
     type Id = ContactId;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::{Email, Phone};
+use super::aggregate::Contact;
+use super::event::ContactEvent;
 
 /// What may be asked of a contact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,13 @@ pub enum ContactCommand {
     Remove,
     /// Forget the person for ever.
     Erase,
+    /// Append what reverses an earlier change, if the contact is still as it was seen.
+    Compensate {
+        /// How it was.
+        seen: Box<Contact>,
+        /// What reverses.
+        events: Vec<ContactEvent>,
+    },
 }
 
 /// Everything a contact can say of itself.

@@ -78,6 +78,9 @@ pub enum ContactEvent {
     /// The contact is no longer shown; its phones and emails are free.
     #[serde(rename = "contact.removed")]
     Removed {},
+    /// It is shown again.
+    #[serde(rename = "contact.restored")]
+    Restored {},
     /// The person asked to be forgotten: the key of their data is destroyed for ever.
     #[serde(rename = "contact.erased")]
     Erased {},
@@ -92,5 +95,6 @@ stored!(ContactEvent {
     EmailAdded = "contact.email_added" v 1 personal ["email"],
     EmailRemoved = "contact.email_removed" v 1 personal ["email"],
     Removed = "contact.removed" v 1,
+    Restored = "contact.restored" v 1,
     Erased = "contact.erased" v 1,
 });

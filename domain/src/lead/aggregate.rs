@@ -84,6 +84,9 @@ pub enum LeadError {
         /// The final stage.
         stage: LeadStage,
     },
+    /// It changed while its undo was prepared.
+    #[error("This lead changed just now; try again")]
+    MovedOn,
     /// Not yet judged, or too long ago.
     #[error("This lead has no fresh analysis; POST /api/v1/leads/{{id}}/analyze first")]
     NotAnalyzed,
@@ -129,6 +132,8 @@ impl Decide for Lead {
             }
             (Some(lead), LeadCommand::RecordMessages { increment }) => lead.record(increment),
             (Some(lead), LeadCommand::RecordAnalysis(analysis)) => lead.judge(analysis),
+            (Some(_), LeadCommand::Compensate { seen, events }) if *seen == *self => Ok(events),
+            (Some(_), LeadCommand::Compensate { .. }) => Err(LeadError::MovedOn),
             (Some(lead), LeadCommand::Transfer { sale, amount, gate }) => {
                 lead.transfer(sale, amount, gate)
             }
@@ -268,6 +273,13 @@ impl OpenLead {
                 self.unjudged_messages = 0;
                 self.analysis = Some(analysis);
             }
+            LeadEvent::DomainCleared {} => self.business_domain = None,
+            LeadEvent::ContactUnlinked {} => self.contact = None,
+            LeadEvent::MessagesWithdrawn { decrement, total } => {
+                self.message_count = total;
+                self.unjudged_messages = self.unjudged_messages.saturating_sub(decrement.into());
+            }
+            LeadEvent::AnalysisWithdrawn {} => self.analysis = None,
             LeadEvent::Transferred { sale, amount, .. } => {
                 self.stage = LeadStage::Transferred;
                 self.transfer = Some((sale, amount));
@@ -279,6 +291,8 @@ impl OpenLead {
 impl Keyed for Lead {
     type Id = LeadId;
 }
+
+mod undo;
 
 #[cfg(test)]
 mod tests;

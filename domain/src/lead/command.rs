@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::Analysis;
+use super::aggregate::Lead;
+use super::event::{Analysis, LeadEvent};
 use super::scoring::Score;
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::id::{ContactId, SaleId};
@@ -45,6 +46,13 @@ pub enum LeadCommand {
     },
     /// Keep a judgement.
     RecordAnalysis(Analysis),
+    /// Append what reverses an earlier change, if the lead is still as it was seen.
+    Compensate {
+        /// How it was.
+        seen: Box<Lead>,
+        /// What reverses.
+        events: Vec<LeadEvent>,
+    },
     /// Hand it to sales.
     Transfer {
         /// The number of the sale to be opened.

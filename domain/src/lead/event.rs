@@ -57,6 +57,23 @@ pub enum LeadEvent {
     /// It was judged.
     #[serde(rename = "lead.analyzed")]
     Analyzed(Analysis),
+    /// What it is about is not known after all.
+    #[serde(rename = "lead.domain_cleared")]
+    DomainCleared {},
+    /// Whose interest it is is not known after all.
+    #[serde(rename = "lead.contact_unlinked")]
+    ContactUnlinked {},
+    /// Messages were counted by mistake.
+    #[serde(rename = "lead.messages_withdrawn")]
+    MessagesWithdrawn {
+        /// How many fewer.
+        decrement: u32,
+        /// How many in all.
+        total: u64,
+    },
+    /// It was judged by mistake, and had not been judged before.
+    #[serde(rename = "lead.analysis_withdrawn")]
+    AnalysisWithdrawn {},
     /// It was handed to sales; from here on the sale is followed.
     #[serde(rename = "lead.transferred")]
     Transferred {
@@ -92,5 +109,9 @@ stored!(LeadEvent {
     StageChanged = "lead.stage_changed" v 2,
     MessagesRecorded = "lead.messages_recorded" v 1,
     Analyzed = "lead.analyzed" v 1,
+    DomainCleared = "lead.domain_cleared" v 1,
+    ContactUnlinked = "lead.contact_unlinked" v 1,
+    MessagesWithdrawn = "lead.messages_withdrawn" v 1,
+    AnalysisWithdrawn = "lead.analysis_withdrawn" v 1,
     Transferred = "lead.transferred" v 1,
 });

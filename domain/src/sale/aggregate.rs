@@ -9,6 +9,7 @@ use super::stage::SaleStage;
 use crate::event::{Decide, decided};
 use crate::id::{Keyed, LeadId, SaleId};
 use crate::money::Money;
+use crate::undo::{Kept, Reverse};
 
 /// A sale as its events made it; the default one has not been opened.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub enum SaleError {
         /// What is.
         now: SaleStage,
     },
+    /// It changed while its undo was prepared.
+    #[error("This sale changed just now; try again")]
+    MovedOn,
     /// The table has no such step.
     #[error("Cannot transition from '{from}' to '{to}'")]
     Forbidden {
@@ -73,7 +77,11 @@ impl Decide for Sale {
             (Some(sale), SaleCommand::Open { .. }) => {
                 Err(SaleError::AlreadyOpen { lead: sale.lead })
             }
-            (None, SaleCommand::ChangeStage { .. }) => Err(SaleError::NotOpen),
+            (None, SaleCommand::ChangeStage { .. } | SaleCommand::Compensate { .. }) => {
+                Err(SaleError::NotOpen)
+            }
+            (Some(_), SaleCommand::Compensate { seen, events }) if *seen == *self => Ok(events),
+            (Some(_), SaleCommand::Compensate { .. }) => Err(SaleError::MovedOn),
             (Some(sale), SaleCommand::ChangeStage { to, seen, reason }) => {
                 sale.change_stage(to, seen, reason)
             }
@@ -122,6 +130,43 @@ impl Aggregate for Sale {
                 }
             }
         }
+    }
+}
+
+impl Reverse for Sale {
+    fn reverse(
+        &self,
+        _before: &Self,
+        undone: &SaleEvent,
+        later: &[SaleEvent],
+    ) -> Result<Vec<SaleEvent>, Kept> {
+        match undone {
+            SaleEvent::Opened { .. } => Err(Kept::because(
+                "a sale that was opened stays; mark it lost instead",
+            )),
+            SaleEvent::StageChanged { .. } if !later.is_empty() => {
+                Err(Kept::because("the sale moved on since"))
+            }
+            SaleEvent::StageChanged { from, to, .. } => {
+                let reason = Some(format!("undo of {from} to {to}"));
+                Ok(vec![SaleEvent::StageChanged {
+                    from: *to,
+                    to: *from,
+                    reason,
+                }])
+            }
+        }
+    }
+
+    fn compensate(&self, events: Vec<SaleEvent>) -> SaleCommand {
+        SaleCommand::Compensate {
+            seen: Box::new(self.clone()),
+            events,
+        }
+    }
+
+    fn is_stale(refusal: &SaleError) -> bool {
+        *refusal == SaleError::MovedOn
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::aggregate::Sale;
+use super::event::SaleEvent;
 use super::stage::SaleStage;
 use crate::id::LeadId;
 use crate::money::Money;
@@ -16,6 +18,13 @@ pub enum SaleCommand {
         lead: LeadId,
         /// What it is worth.
         amount: Money,
+    },
+    /// Append what reverses an earlier change, if the sale is still as it was seen.
+    Compensate {
+        /// How it was.
+        seen: Box<Sale>,
+        /// What reverses.
+        events: Vec<SaleEvent>,
     },
     /// Move it along the pipeline.
     ChangeStage {
