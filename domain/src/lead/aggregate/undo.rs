@@ -146,10 +146,9 @@ mod tests {
             contact: None,
         };
         let mut lead = Lead::default();
-        [opened]
-            .iter()
-            .chain(events)
-            .for_each(|event| lead.apply(event.clone()));
+        for event in [opened].iter().chain(events) {
+            lead.apply(event.clone());
+        }
         lead
     }
 
@@ -172,7 +171,9 @@ mod tests {
             .reverse(&after(std::slice::from_ref(&first)), &second, &[])
             .unwrap();
         let mut undone = now.clone();
-        back.iter().for_each(|event| undone.apply(event.clone()));
+        for event in back {
+            undone.apply(event);
+        }
         assert_eq!(
             undone,
             after(std::slice::from_ref(&first)),
