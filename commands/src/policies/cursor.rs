@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use journal::claim::ClaimKey;
 use journal::token::Token;
-use journal::{Journal, JournalError};
+use journal::{Backend, Journal, JournalError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ pub(super) struct Cursor {
     key: ClaimKey,
     revision: u64,
     kept: Kept,
+    /// The sequence that was kept last.
+    written: u64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ impl Cursor {
             Some(claim) => {
                 let kept: Kept =
                     serde_json::from_slice(&claim.body).map_err(JournalError::unavailable)?;
-                if kept.until > clock.now() {
+                if kept.until > clock.now() && !is_ours_alone(journal) {
                     return Ok(None);
                 }
                 (claim.revision, kept)
@@ -71,9 +73,10 @@ impl Cursor {
             clock: clock.clone(),
             key,
             revision,
+            written: kept.sequence,
             kept,
         };
-        Ok(cursor.keep().await?.then_some(cursor))
+        Ok(cursor.write().await?.then_some(cursor))
     }
 
     /// The last sequence that was reacted to.
@@ -87,7 +90,19 @@ impl Cursor {
     }
 
     /// Keeps it and renews the lease; `false` where another process has taken it.
+    ///
+    /// A quiet log costs no write where nobody else could take it, and few where somebody could.
     pub(super) async fn keep(&mut self) -> Result<bool, JournalError> {
+        let moved = self.kept.sequence > self.written;
+        let rested = self.kept.until - LEASE / 2 > self.clock.now() || is_ours_alone(&self.journal);
+        if !moved && rested {
+            Ok(true)
+        } else {
+            self.write().await
+        }
+    }
+
+    async fn write(&mut self) -> Result<bool, JournalError> {
         let now = self.clock.now();
         self.kept.until = now + LEASE;
         let body = serde_json::to_vec(&self.kept).map_err(JournalError::unavailable)?;
@@ -98,10 +113,17 @@ impl Cursor {
         {
             Ok(revision) => {
                 self.revision = revision;
+                self.written = self.kept.sequence;
                 Ok(true)
             }
             Err(JournalError::Conflict) => Ok(false),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether no other process can run policies on this log: a file belongs to the one process that
+/// has locked its folder.
+const fn is_ours_alone(journal: &Journal) -> bool {
+    matches!(journal.backend(), Backend::Sqlite(_))
 }
