@@ -19,6 +19,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use quick_cache::sync::Cache;
 
 use crate::token::{StreamId, Token};
+pub use shelf::Row;
 use shelf::{Kept, Shelf};
 
 /// How long a key is used without looking whether it was destroyed meanwhile by another process.
@@ -41,6 +42,9 @@ pub enum VaultError {
          bring back the right one; without it nobody can read what they seal"
     )]
     WrongKey,
+    /// Keys were made here already.
+    #[error("this vault holds keys already: import into a new one, before anything else")]
+    Used,
     /// The database of the keys does not answer.
     #[error("the keys' database does not answer: {0}")]
     Unavailable(String),
@@ -241,6 +245,34 @@ impl Vault {
         let count = wrapped.len();
         self.0.shelf.replace(wrapped).await?;
         Ok(count)
+    }
+
+    /// Every key as it is kept, wrapped: useless without the master key.
+    pub async fn export(&self) -> Result<Vec<Row>, VaultError> {
+        self.0.shelf.all().await
+    }
+
+    /// Keeps the keys of another vault instead of its own, which must be unused.
+    pub async fn import(&self, rows: &[Row]) -> Result<(), VaultError> {
+        let used = self
+            .0
+            .shelf
+            .all()
+            .await?
+            .iter()
+            .any(|(workspace, _, _)| workspace != OURS);
+        if used {
+            return Err(VaultError::Used);
+        }
+        for (workspace, name, wrapped) in rows
+            .iter()
+            .filter(|(workspace, name, _)| workspace == OURS || name.is_empty())
+        {
+            let wrapped = hex::decode(wrapped.as_deref().unwrap_or_default())
+                .map_err(|_| VaultError::WrongKey)?;
+            unwrap(&self.0.master, &context(workspace, name), &wrapped)?;
+        }
+        self.0.shelf.become_these(rows).await
     }
 
     async fn workspace_key(&self, workspace: &Token) -> Result<DataKey, VaultError> {

@@ -9,7 +9,12 @@ use crate::settings::Settings;
 
 /// An event-sourced CRM backend.
 #[derive(Parser)]
-#[command(name = "rapport", version, about, arg_required_else_help = true)]
+#[command(
+    name = "rapport",
+    version,
+    about = "An event-sourced CRM backend",
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -27,7 +32,7 @@ enum Command {
     /// See and rebuild the read models
     #[command(subcommand)]
     Projections(Projections),
-    /// Make, list and revoke API keys
+    /// API keys, and the keys of personal data
     #[command(subcommand)]
     Keys(Keys),
     /// Replay history under other rules, without touching anything
@@ -186,6 +191,20 @@ pub enum Keys {
     List(Plain),
     /// Wrap the keys of personal data with a new master key; stop every process first
     Rotate(Plain),
+    /// Write the keys of personal data to a file of their own, wrapped by the master key
+    Export {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Take over the keys of an exported file, under the same master key and before anything else
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
     /// Let a key open nothing any more
     Revoke {
         /// Its number

@@ -1,9 +1,14 @@
-//! `rapport keys`: make, list and revoke API keys.
+//! `rapport keys`: API keys, and the keys of personal data.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use anyhow::Context as _;
 use domain::id::KeyId;
+use journal::vault::Row;
 
-use crate::cli;
 use crate::system::Tools;
+use crate::{cli, master};
 
 /// Does what was typed.
 pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
@@ -38,10 +43,35 @@ pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
             }
         }
         cli::Keys::Rotate(plain) => {
-            let count = crate::master::rotate(&plain.settings).await?;
+            let count = master::rotate(&plain.settings).await?;
             println!(
                 "{count} keys are wrapped with the new master key; the old one opens nothing any more."
             );
+        }
+        cli::Keys::Export { file, plain } => {
+            let keys = master::open_vault(&plain.settings).await?.export().await?;
+            let out = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&file);
+            let out = out.with_context(|| format!("{} must be a new file", file.display()))?;
+            serde_json::to_writer(out, &keys)?;
+            eprintln!(
+                "{} keys. Whoever has them and the master key reads what they seal; what is erased later, too.",
+                keys.len()
+            );
+        }
+        cli::Keys::Import { file, plain } => {
+            let text = std::fs::read(&file)
+                .with_context(|| format!("{} cannot be read", file.display()))?;
+            let keys: Vec<Row> = serde_json::from_slice(&text)
+                .with_context(|| format!("{} holds no keys", file.display()))?;
+            master::open_vault(&plain.settings)
+                .await?
+                .import(&keys)
+                .await?;
+            eprintln!("{} keys.", keys.len());
         }
         cli::Keys::Revoke { id, plain } => {
             let tools = Tools::open(&plain.settings).await?;

@@ -170,6 +170,12 @@ impl System {
         let secret = journal.vault().secret(UNIQUE).await?;
         let desk = desk_for(&journal, roles)?;
         let api = Api::new(desk.clone(), settings.api(), &secret);
+        // What was acknowledged before this process began must be read from it too.
+        journal
+            .heads()
+            .await?
+            .into_iter()
+            .for_each(|head| api.acknowledged.tell(head));
         let registry = open_registry(settings).await?;
         let progress = Progress::default();
         let me = if embedded {

@@ -39,13 +39,19 @@ impl Crm {
         crm
     }
 
-    /// One process over an imported log, asked with the key that came along.
+    /// One process over an imported log and its keys, under their master key.
     ///
     /// # Panics
     ///
-    /// Where the file cannot be imported.
-    pub async fn embedded_from(log: &std::path::Path) -> Self {
-        let mut crm = Self::prepared(&[]);
+    /// Where the files cannot be imported.
+    pub async fn embedded_from(
+        log: &std::path::Path,
+        keys: &std::path::Path,
+        master: &str,
+    ) -> Self {
+        let mut crm = Self::prepared(&[("RAPPORT_MASTER_KEY", master)]);
+        std::fs::copy(keys, crm.folder.path().join("keys.json")).expect("the keys can be copied");
+        crm.cli_good(&["keys", "import", "keys.json"]);
         std::fs::copy(log, crm.folder.path().join("log.jsonl")).expect("the log can be copied");
         let _ = crm.cli_good(&["events", "import", "log.jsonl"]);
         crm.key = crm.new_key("main", "owner");
@@ -156,6 +162,24 @@ impl Crm {
             arguments.join(" ")
         );
         String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// The master key of this installation.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none.
+    #[must_use]
+    pub fn master_key(&self) -> String {
+        let set = self
+            .environment
+            .iter()
+            .find(|(name, _)| name == "RAPPORT_MASTER_KEY");
+        let kept = || {
+            std::fs::read_to_string(self.folder.path().join("data/master.key"))
+                .expect("a master key")
+        };
+        set.map_or_else(kept, |(_, key)| key.clone())
     }
 
     /// The owner's key; empty where nobody needs one.

@@ -58,10 +58,25 @@ async fn everything_moves_to_a_new_log(crm: Crm) {
     )
     .await
     .good();
+    crm.post("/api/v1/contacts", json!({ "name": "Olena" }))
+        .await
+        .good();
     crm.cli_good(&["events", "export", "log.jsonl"]);
+    crm.cli_good(&["keys", "export", "keys.json"]);
     let exported = std::fs::read_to_string(crm.folder().join("log.jsonl")).unwrap();
     // Into an embedded log, whichever the first one was: a file is all that an empty folder has.
-    let other = Crm::embedded_from(&crm.folder().join("log.jsonl")).await;
+    let (log, keys) = (
+        crm.folder().join("log.jsonl"),
+        crm.folder().join("keys.json"),
+    );
+    let other = Crm::embedded_from(&log, &keys, &crm.master_key()).await;
+    assert_eq!(
+        other.get("/api/v1/contacts/1").await.good()["name"],
+        "Olena",
+        "with the keys that open it"
+    );
+    let used = other.cli(&["keys", "import", "keys.json"]);
+    assert!(String::from_utf8_lossy(&used.stderr).contains("holds keys already"));
     let moved = other.cli_good(&["events", "export", "-"]);
     assert!(
         moved.starts_with(&exported),

@@ -23,6 +23,9 @@ pub(super) enum Kept {
     Wrapped(Vec<u8>),
 }
 
+/// A key as it is exported: workspace, name, and the wrapped key in hex unless it was destroyed.
+pub type Row = (String, String, Option<String>);
+
 /// A key with its place: workspace, name, wrapped.
 pub(super) type Placed = (String, String, Vec<u8>);
 
@@ -139,6 +142,61 @@ impl Shelf {
                 sqlx::query("VACUUM rapport_vault_keys")
                     .execute(pool)
                     .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every key, also those that were destroyed.
+    pub(super) async fn all(&self) -> Result<Vec<Row>, VaultError> {
+        const ALL: &str =
+            "SELECT workspace, name, wrapped FROM rapport_vault_keys ORDER BY workspace, name";
+        match self {
+            Self::Memory(keys) => {
+                let keys = lock(keys);
+                let row = |((workspace, name), wrapped): (&(String, String), &Option<Vec<u8>>)| {
+                    (
+                        workspace.clone(),
+                        name.clone(),
+                        wrapped.as_ref().map(hex::encode),
+                    )
+                };
+                Ok(keys.iter().map(row).collect())
+            }
+            Self::Sqlite(connection) => {
+                let connection = lock(connection);
+                let mut statement = connection.prepare(ALL)?;
+                let rows =
+                    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            }
+            Self::Postgres(pool) => Ok(sqlx::query_as(ALL).fetch_all(pool).await?),
+        }
+    }
+
+    /// Forgets every key and keeps these, all or none.
+    pub(super) async fn become_these(&self, rows: &[Row]) -> Result<(), VaultError> {
+        const CLEAR: &str = "DELETE FROM rapport_vault_keys";
+        const PUT: &str = "INSERT INTO rapport_vault_keys VALUES ($1, $2, $3)";
+        match self {
+            Self::Memory(_) => {}
+            Self::Sqlite(connection) => {
+                let mut connection = lock(connection);
+                let transaction = connection.transaction()?;
+                transaction.execute(CLEAR, [])?;
+                for (workspace, name, wrapped) in rows {
+                    transaction.execute(PUT, params![workspace, name, wrapped])?;
+                }
+                transaction.commit()?;
+            }
+            Self::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                sqlx::query(CLEAR).execute(&mut *transaction).await?;
+                for (workspace, name, wrapped) in rows {
+                    let put = sqlx::query(PUT).bind(workspace).bind(name).bind(wrapped);
+                    put.execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
             }
         }
         Ok(())
