@@ -105,14 +105,5 @@ fn young(loaded: &Loaded<Lead>, since: Timestamp) -> Option<Analysis> {
 
 /// The six facts that an analyst may see.
 fn inputs(loaded: &Loaded<Lead>, now: Timestamp) -> Option<Inputs> {
-    let lead = loaded.state.open.as_ref()?;
-    let days = now.duration_since(loaded.created_at?).as_hours() / 24;
-    Some(Inputs {
-        source: lead.source,
-        stage: lead.stage,
-        message_count: lead.message_count,
-        has_business_domain: lead.business_domain.is_some(),
-        business_domain: lead.business_domain,
-        days_since_created: u32::try_from(days.max(0)).unwrap_or(u32::MAX),
-    })
+    Some(loaded.state.open.as_ref()?.inputs(loaded.created_at?, now))
 }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
-use domain::lead::aggregate::{Lead, OpenLead};
-use domain::lead::scoring::{Inputs, Rules, Score};
+use domain::lead::aggregate::Lead;
+use domain::lead::scoring::{Rules, Score};
 use domain::lead::stage::LeadStage;
 use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
@@ -123,7 +123,7 @@ impl Backtest {
             seen.reached.push(open.stage);
         }
         let at = change.recorded.commit.at;
-        let inputs = inputs(open, created, at);
+        let inputs = open.inputs(created, at);
         seen.ready.resize(self.rules.len(), None);
         for (rules, ready) in self.rules.iter().zip(&mut seen.ready) {
             let enough = || rules.score(&inputs).0 >= self.min_score;
@@ -186,17 +186,5 @@ fn outcome(leads: &[&Seen], rule: usize) -> Outcome {
         hours_until_ready: hours
             .get(hours.len() / 2)
             .map(|hours| (hours * 100.0).round() / 100.0),
-    }
-}
-
-fn inputs(lead: &OpenLead, created: Timestamp, at: Timestamp) -> Inputs {
-    let days = at.duration_since(created).as_hours() / 24;
-    Inputs {
-        source: lead.source,
-        stage: lead.stage,
-        message_count: lead.message_count,
-        has_business_domain: lead.business_domain.is_some(),
-        business_domain: lead.business_domain,
-        days_since_created: u32::try_from(days.max(0)).unwrap_or(u32::MAX),
     }
 }

@@ -1,11 +1,12 @@
 //! What a lead decides, how facts change it, and why it refuses.
 
 use cqrs_es::Aggregate;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Gate, LeadCommand};
 use super::event::{Analysis, LeadEvent};
-use super::scoring::Score;
+use super::scoring::{Inputs, Score};
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::event::{Decide, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
@@ -142,6 +143,20 @@ impl Decide for Lead {
 }
 
 impl OpenLead {
+    /// The six facts that a judgement may use, at this moment.
+    #[must_use]
+    pub fn inputs(&self, created: Timestamp, at: Timestamp) -> Inputs {
+        let days = at.duration_since(created).as_hours() / 24;
+        Inputs {
+            source: self.source,
+            stage: self.stage,
+            message_count: self.message_count,
+            has_business_domain: self.business_domain.is_some(),
+            business_domain: self.business_domain,
+            days_since_created: u32::try_from(days.max(0)).unwrap_or(u32::MAX),
+        }
+    }
+
     fn alive(&self) -> Result<(), LeadError> {
         match self.stage.next() {
             [] => Err(LeadError::Closed { stage: self.stage }),
