@@ -5,6 +5,7 @@
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
 //! - [`policies`]: an event in, commands out
+//! - [`effects`]: what aggregates decided to cause outside, carried out by gateways
 //! - [`http`]: the write routes, and the vocabulary that read routes share
 //!
 //! Invariant: nothing changes but through [`desk::Desk`].
@@ -12,6 +13,7 @@
 pub mod clock;
 pub mod contacts;
 pub mod desk;
+pub mod effects;
 pub mod http;
 pub mod idempotency;
 pub mod keys;

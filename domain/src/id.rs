@@ -36,6 +36,8 @@ ids! {
     ContactId,
     /// An API key.
     KeyId,
+    /// An address that is told what happens.
+    WebhookId,
 }
 
 /// Ties an aggregate to its id, so that a command cannot be sent to another's.
@@ -55,5 +57,7 @@ words! {
         Contact = "contact",
         /// API keys.
         Key = "key",
+        /// Webhooks.
+        Webhook = "webhook",
     }
 }

@@ -8,12 +8,15 @@
 //! - [`sale`]: what a transferred lead becomes
 //! - [`contact`]: a person we can reach
 //! - [`automation`]: which rules of a workspace act by themselves
+//! - [`webhook`]: an address that is told what happens
+//! - [`effect`]: what is to happen outside, who tries it, and what became of it
 //! - [`key`]: an API key and what it may do
 //! - [`undo`]: what reverses an earlier event
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
 
 pub mod automation;
 pub mod contact;
+pub mod effect;
 pub mod event;
 pub mod id;
 pub mod key;
@@ -23,6 +26,7 @@ pub mod number;
 pub mod sale;
 pub mod undo;
 pub mod unique;
+pub mod webhook;
 mod words;
 
 /// Changes with every change of this crate's sources: a snapshot of an aggregate is only good

@@ -12,6 +12,8 @@ use domain::number::{Numbers, NumbersEvent};
 use domain::sale::aggregate::Sale;
 use domain::sale::event::SaleEvent;
 use domain::unique::{Reservations, UniqueEvent};
+use domain::webhook::aggregate::Webhook;
+use domain::webhook::event::WebhookEvent;
 use serde_json::value::RawValue;
 
 use crate::codec::{self, DecodeError};
@@ -47,6 +49,11 @@ macro_rules! any {
                 }
             }
 
+            /// Its payload, in today's version.
+            pub fn payload(&self) -> Result<serde_json::Value, serde_json::Error> {
+                match self { $(Self::$variant(event) => codec::payload(event)),+ }
+            }
+
             /// Its kind.
             #[must_use]
             pub fn kind(&self) -> &'static Kind {
@@ -78,4 +85,5 @@ any! {
     Key: ApiKey, KeyEvent;
     Number: Numbers, NumbersEvent;
     Unique: Reservations, UniqueEvent;
+    Webhook: Webhook, WebhookEvent;
 }

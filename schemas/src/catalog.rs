@@ -7,6 +7,7 @@ use domain::lead::event::LeadEvent;
 use domain::number::NumbersEvent;
 use domain::sale::event::SaleEvent;
 use domain::unique::UniqueEvent;
+use domain::webhook::event::WebhookEvent;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -44,6 +45,7 @@ fn variants() -> impl Iterator<Item = Value> {
         one_of::<KeyEvent>(),
         one_of::<NumbersEvent>(),
         one_of::<UniqueEvent>(),
+        one_of::<WebhookEvent>(),
     ]
     .into_iter()
     .flatten()

@@ -75,6 +75,11 @@ pub fn decode_headed<E: Stored>(head: &Head, raw: &RawValue) -> Result<E, Decode
     serde_json::from_value(newest).map_err(shape)
 }
 
+/// The event's payload, in today's version.
+pub fn payload<E: Stored>(event: &E) -> Result<serde_json::Value, serde_json::Error> {
+    Ok(serde_json::to_value(event)?["payload"].take())
+}
+
 /// Any serializable value as raw JSON.
 pub fn raw<T: serde::Serialize>(value: &T) -> Result<Box<RawValue>, serde_json::Error> {
     to_raw_value(value)

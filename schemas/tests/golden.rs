@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use domain::automation::{AutomationEvent, Rule, Setting};
 use domain::contact::address::{Email, Phone};
 use domain::contact::event::{ContactEvent, ContactField};
+use domain::effect::{CameDue, Claimed, Lost, Outcome, Report, Settled};
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::key::{KeyEvent, Role};
 use domain::lead::event::{Analysis, LeadEvent};
@@ -20,6 +21,8 @@ use domain::number::NumbersEvent;
 use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
 use domain::unique::UniqueEvent;
+use domain::webhook::EventFilter;
+use domain::webhook::event::{Delivery, WebhookEvent};
 use schemas::any::DomainEvent;
 use schemas::{asyncapi, catalog, codec};
 use serde_json::Value;
@@ -161,6 +164,7 @@ fn encoded(event: &DomainEvent) -> String {
         DomainEvent::Key(event) => codec::encode(event),
         DomainEvent::Number(event) => codec::encode(event),
         DomainEvent::Unique(event) => codec::encode(event),
+        DomainEvent::Webhook(event) => codec::encode(event),
     };
     raw.unwrap().get().to_owned()
 }
@@ -290,5 +294,76 @@ fn samples() -> Vec<DomainEvent> {
             value: "5a".repeat(16),
         }
         .into(),
+    ]
+    .into_iter()
+    .chain(of_a_webhook(at).map(DomainEvent::from))
+    .collect()
+}
+
+/// One event of every kind that a webhook has.
+fn of_a_webhook(at: jiff::Timestamp) -> [WebhookEvent; 13] {
+    let id = "0192d3f4-5a5a-7000-8000-5a5a5a5a5a5a".parse().unwrap();
+    let delivery = Delivery {
+        id,
+        sequence: 1234,
+        commit: id,
+        index: 0,
+        record: "lead-7".into(),
+        event: "lead.stage_changed".into(),
+    };
+    let (url, secret) = (
+        "https://example.com/hook".to_owned(),
+        "whsec_WlpaWlpaWlpaWlpa".to_owned(),
+    );
+    let events = vec![EventFilter("lead.*".into())];
+    let effects = vec![id];
+    [
+        WebhookEvent::Registered {
+            url: url.clone(),
+            events: events.clone(),
+            secret: secret.clone(),
+            description: Some("accounting".into()),
+            after: 1200,
+        },
+        WebhookEvent::Changed {
+            url,
+            events,
+            description: None,
+        },
+        WebhookEvent::SecretRotated {
+            secret,
+            old_until: at,
+        },
+        WebhookEvent::Removed {},
+        WebhookEvent::SwitchedOff {
+            reason: "the receiver answered 410 Gone".into(),
+        },
+        WebhookEvent::SwitchedOn {},
+        WebhookEvent::Rewound { after: 17 },
+        WebhookEvent::Queued {
+            to: 1240,
+            deliveries: vec![delivery.clone()],
+        },
+        WebhookEvent::Resent { delivery },
+        WebhookEvent::Claimed(Claimed {
+            effects: effects.clone(),
+            claim: id,
+            until: at,
+        }),
+        WebhookEvent::Settled(Settled {
+            effect: id,
+            attempt: 2,
+            outcome: Outcome::Failed { retry_at: at },
+            report: Report {
+                code: Some(503),
+                detail: Some("Service Unavailable".into()),
+                took_ms: 87,
+            },
+            at,
+        }),
+        WebhookEvent::CameDue(CameDue {
+            effects: effects.clone(),
+        }),
+        WebhookEvent::Lost(Lost { effects }),
     ]
 }

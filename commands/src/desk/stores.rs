@@ -7,6 +7,7 @@ use domain::lead::aggregate::Lead;
 use domain::number::Numbers;
 use domain::sale::aggregate::Sale;
 use domain::unique::Reservations;
+use domain::webhook::aggregate::Webhook;
 use journal::Journal;
 use journal::store::{Storable, Store};
 
@@ -60,6 +61,7 @@ stores! {
     keys: ApiKey,
     numbers: Numbers,
     reservations: Reservations,
+    webhooks: Webhook,
 }
 
 impl Stores {

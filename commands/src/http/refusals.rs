@@ -10,6 +10,7 @@ use domain::key::KeyError;
 use domain::lead::aggregate::LeadError;
 use domain::number::NumbersError;
 use domain::sale::aggregate::SaleError;
+use domain::webhook::aggregate::WebhookError;
 use journal::JournalError;
 
 use super::problem::Problem;
@@ -122,6 +123,28 @@ impl From<AutomationError> for Problem {
         let detail = refusal.to_string();
         match refusal {
             AutomationError::BadValue { .. } => Self::invalid("value", detail),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(refusal: WebhookError) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            WebhookError::NotFound => Self::not_found(detail).field("id"),
+            WebhookError::AlreadyRegistered => {
+                Self::conflict("/problems/exists", "It exists already", detail)
+            }
+            WebhookError::Off { .. } => {
+                Self::conflict("/problems/webhook-off", "The webhook is off", detail)
+                    .field("enabled")
+            }
+            WebhookError::ReadElsewhere { .. } => {
+                Self::conflict(MOVED.0, MOVED.1, detail).retry_after(1)
+            }
+            WebhookError::Full => {
+                Self::conflict("/problems/busy", "In use right now", detail).retry_after(60)
+            }
         }
     }
 }

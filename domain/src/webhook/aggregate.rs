@@ -1,0 +1,328 @@
+//! What a webhook decides, how facts change it, and why it refuses.
+
+#[cfg(test)]
+mod tests;
+
+use cqrs_es::Aggregate;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::command::WebhookCommand;
+use super::event::{Delivery, WebhookEvent};
+use super::{EventFilter, WINDOW};
+use crate::effect::{InFlight, Intent as _, Outcome, Settle};
+use crate::event::{Decide, decided};
+use crate::id::{Keyed, WebhookId};
+
+/// HTTP 410: the receiver wants nothing any more, says Standard Webhooks.
+const GONE: u16 = 410;
+
+/// A webhook as its events made it; the default one was never registered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// What is known, from its registration to its removal.
+    pub registered: Option<Registered>,
+    /// Why it is told nothing, where it was switched off.
+    pub off: Option<String>,
+    /// How far it has read the log, as a sequence.
+    pub read_to: u64,
+    /// What it is being told.
+    pub in_flight: InFlight<Delivery>,
+    /// Since when nothing was delivered, where the last attempt failed.
+    pub failing_since: Option<Timestamp>,
+}
+
+/// A webhook that was registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Where to call.
+    pub url: String,
+    /// What to tell.
+    pub events: Vec<EventFilter>,
+    /// What to sign with.
+    pub secret: String,
+    /// The secret before, and how long it is used too.
+    pub old_secret: Option<(String, Timestamp)>,
+    /// What people call it.
+    pub description: Option<String>,
+}
+
+/// Why a webhook refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum WebhookError {
+    /// There is no such webhook.
+    #[error("This webhook does not exist")]
+    NotFound,
+    /// It was registered before.
+    #[error("This webhook was registered before")]
+    AlreadyRegistered,
+    /// It is told nothing.
+    #[error("This webhook is switched off: {reason}; switch it on first")]
+    Off {
+        /// Why.
+        reason: String,
+    },
+    /// Somebody else read on, or rewound it.
+    #[error("This webhook has read the log up to {read_to}")]
+    ReadElsewhere {
+        /// How far.
+        read_to: u64,
+    },
+    /// More is in flight than may be.
+    #[error("This webhook has {WINDOW} deliveries in flight; wait until some have ended")]
+    Full,
+}
+
+impl Webhook {
+    /// Whether it is to be told things now.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.registered.is_some() && self.off.is_none()
+    }
+
+    /// Whether it wants to be told of events with this stored name.
+    #[must_use]
+    pub fn wants(&self, event: &str) -> bool {
+        let filters = self.registered.iter().flat_map(|known| &known.events);
+        super::is_public(event) && filters.into_iter().any(|filter| filter.matches(event))
+    }
+
+    fn decide_registered(
+        &self,
+        known: &Registered,
+        command: WebhookCommand,
+    ) -> Result<Vec<WebhookEvent>, WebhookError> {
+        match command {
+            WebhookCommand::Register { .. } => Err(WebhookError::AlreadyRegistered),
+            WebhookCommand::Change {
+                url,
+                events,
+                description,
+            } => Ok(known.change(url, events, description)),
+            WebhookCommand::RotateSecret { secret, .. } if secret == known.secret => Ok(vec![]),
+            WebhookCommand::RotateSecret { secret, old_until } => {
+                Ok(vec![WebhookEvent::SecretRotated { secret, old_until }])
+            }
+            WebhookCommand::Remove => Ok(vec![WebhookEvent::Removed {}]),
+            WebhookCommand::SwitchOff { .. } if self.off.is_some() => Ok(vec![]),
+            WebhookCommand::SwitchOff { reason } => Ok(vec![WebhookEvent::SwitchedOff { reason }]),
+            WebhookCommand::SwitchOn if self.off.is_none() => Ok(vec![]),
+            WebhookCommand::SwitchOn => Ok(vec![WebhookEvent::SwitchedOn {}]),
+            WebhookCommand::Rewind { after } => Ok(vec![WebhookEvent::Rewound { after }]),
+            WebhookCommand::Queue {
+                after,
+                to,
+                deliveries,
+            } => self.queue(after, to, deliveries),
+            WebhookCommand::Resend(delivery) => self.resend(delivery),
+            WebhookCommand::Claim(asked) => {
+                self.expect_on()?;
+                Ok(self
+                    .in_flight
+                    .claim(&asked)
+                    .map(WebhookEvent::Claimed)
+                    .into_iter()
+                    .collect())
+            }
+            WebhookCommand::Settle(told) => Ok(self.settle(told)),
+            WebhookCommand::Tick(tick) => {
+                let ticked = self.in_flight.tick(tick);
+                let due = ticked.due.map(WebhookEvent::CameDue);
+                Ok(due
+                    .into_iter()
+                    .chain(ticked.lost.map(WebhookEvent::Lost))
+                    .collect())
+            }
+        }
+    }
+
+    fn expect_on(&self) -> Result<(), WebhookError> {
+        match &self.off {
+            Some(reason) => Err(WebhookError::Off {
+                reason: reason.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn queue(
+        &self,
+        after: u64,
+        to: u64,
+        mut deliveries: Vec<Delivery>,
+    ) -> Result<Vec<WebhookEvent>, WebhookError> {
+        self.expect_on()?;
+        if after != self.read_to || to < after {
+            let read_to = self.read_to;
+            return Err(WebhookError::ReadElsewhere { read_to });
+        }
+        // After a rewind, what is still in flight is told once.
+        deliveries.retain(|delivery| self.in_flight.find(delivery.id()).is_none());
+        // One commit may hold more than a window.
+        if !self.in_flight.is_empty() && self.in_flight.len() + deliveries.len() > WINDOW {
+            return Err(WebhookError::Full);
+        }
+        Ok(vec![WebhookEvent::Queued { to, deliveries }])
+    }
+
+    fn resend(&self, delivery: Delivery) -> Result<Vec<WebhookEvent>, WebhookError> {
+        self.expect_on()?;
+        match self.in_flight.find(delivery.id()) {
+            Some(_) => Ok(vec![]),
+            None if self.in_flight.len() >= WINDOW => Err(WebhookError::Full),
+            None => Ok(vec![WebhookEvent::Resent { delivery }]),
+        }
+    }
+
+    /// Switches it off where nothing was delivered in all the time of a delivery's attempts, or
+    /// where the receiver says that it wants nothing any more.
+    fn settle(&self, told: Settle) -> Vec<WebhookEvent> {
+        let Some(effect) = self.in_flight.find(told.effect) else {
+            return Vec::new();
+        };
+        let first_failed = effect.failing_since.unwrap_or(told.now);
+        let failing_all_along = self.failing_since.unwrap_or(told.now) <= first_failed;
+        let Some(settled) = self.in_flight.settle(told) else {
+            return Vec::new();
+        };
+        let reason = match (settled.outcome, settled.report.code) {
+            _ if self.off.is_some() => None,
+            (Outcome::GaveUp, Some(GONE)) => Some("the receiver answered 410 Gone".to_owned()),
+            (Outcome::GaveUp, _) if failing_all_along => Some(format!(
+                "nothing could be delivered in {} attempts",
+                settled.attempt
+            )),
+            (Outcome::GaveUp | Outcome::Done | Outcome::Failed { .. }, _) => None,
+        };
+        let off = reason.map(|reason| WebhookEvent::SwitchedOff { reason });
+        std::iter::once(WebhookEvent::Settled(settled))
+            .chain(off)
+            .collect()
+    }
+}
+
+impl Registered {
+    fn change(
+        &self,
+        url: Option<String>,
+        events: Option<Vec<EventFilter>>,
+        description: Option<String>,
+    ) -> Vec<WebhookEvent> {
+        let url = url.unwrap_or_else(|| self.url.clone());
+        let events = events.unwrap_or_else(|| self.events.clone());
+        let description = description.or_else(|| self.description.clone());
+        if (&url, &events, &description) == (&self.url, &self.events, &self.description) {
+            return Vec::new();
+        }
+        vec![WebhookEvent::Changed {
+            url,
+            events,
+            description,
+        }]
+    }
+}
+
+impl Decide for Webhook {
+    fn decide(&self, command: WebhookCommand) -> Result<Vec<WebhookEvent>, WebhookError> {
+        match (&self.registered, command) {
+            (Some(known), command) => self.decide_registered(known, command),
+            (
+                None,
+                WebhookCommand::Register {
+                    url,
+                    events,
+                    secret,
+                    description,
+                    after,
+                },
+            ) => Ok(vec![WebhookEvent::Registered {
+                url,
+                events,
+                secret,
+                description,
+                after,
+            }]),
+            (None, WebhookCommand::Settle(_) | WebhookCommand::Tick(_)) => Ok(vec![]),
+            (None, _) => Err(WebhookError::NotFound),
+        }
+    }
+}
+
+impl Aggregate for Webhook {
+    const TYPE: &'static str = "webhook";
+    type Command = WebhookCommand;
+    type Event = WebhookEvent;
+    type Error = WebhookError;
+    type Services = ();
+
+    decided!();
+
+    fn apply(&mut self, event: WebhookEvent) {
+        match event {
+            WebhookEvent::Registered {
+                url,
+                events,
+                secret,
+                description,
+                after,
+            } => {
+                self.read_to = after;
+                self.registered = Some(Registered {
+                    url,
+                    events,
+                    secret,
+                    old_secret: None,
+                    description,
+                });
+            }
+            WebhookEvent::Removed {} => *self = Self::default(),
+            WebhookEvent::SwitchedOff { reason } => self.off = Some(reason),
+            WebhookEvent::SwitchedOn {} => (self.off, self.failing_since) = (None, None),
+            WebhookEvent::Rewound { after } => self.read_to = after,
+            WebhookEvent::Queued { to, deliveries } => {
+                self.read_to = to;
+                for delivery in deliveries {
+                    self.in_flight.apply_intent(delivery);
+                }
+            }
+            WebhookEvent::Resent { delivery } => self.in_flight.apply_intent(delivery),
+            WebhookEvent::Claimed(claimed) => self.in_flight.apply_claimed(&claimed),
+            WebhookEvent::CameDue(due) => self.in_flight.apply_came_due(&due),
+            WebhookEvent::Lost(lost) => self.in_flight.apply_lost(&lost),
+            WebhookEvent::Settled(settled) => {
+                self.in_flight.apply_settled(&settled);
+                match settled.outcome {
+                    Outcome::Done => self.failing_since = None,
+                    Outcome::Failed { .. } | Outcome::GaveUp => {
+                        self.failing_since.get_or_insert(settled.at);
+                    }
+                }
+            }
+            WebhookEvent::Changed { .. } | WebhookEvent::SecretRotated { .. } => {
+                if let Some(known) = &mut self.registered {
+                    known.apply(event);
+                }
+            }
+        }
+    }
+}
+
+impl Registered {
+    fn apply(&mut self, event: WebhookEvent) {
+        if let WebhookEvent::SecretRotated { secret, old_until } = event {
+            let old = std::mem::replace(&mut self.secret, secret);
+            self.old_secret = Some((old, old_until));
+        } else if let WebhookEvent::Changed {
+            url,
+            events,
+            description,
+        } = event
+        {
+            (self.url, self.events, self.description) = (url, events, description);
+        }
+    }
+}
+
+impl Keyed for Webhook {
+    type Id = WebhookId;
+}

@@ -1,0 +1,74 @@
+//! What may be asked of a webhook.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::EventFilter;
+use super::event::Delivery;
+use crate::effect::{Claim, Settle, Tick};
+
+/// What may be asked of a webhook.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum WebhookCommand {
+    /// Begin.
+    Register {
+        /// Where to call.
+        url: String,
+        /// What to tell.
+        events: Vec<EventFilter>,
+        /// What to sign with.
+        secret: String,
+        /// What people call it.
+        description: Option<String>,
+        /// Tell what is behind this sequence of the log.
+        after: u64,
+    },
+    /// Call elsewhere, or tell other events; what is left out stays.
+    Change {
+        /// Where to call.
+        url: Option<String>,
+        /// What to tell.
+        events: Option<Vec<EventFilter>>,
+        /// What people call it.
+        description: Option<String>,
+    },
+    /// Sign with another secret.
+    RotateSecret {
+        /// The new one.
+        secret: String,
+        /// How long to sign with the old one too.
+        old_until: Timestamp,
+    },
+    /// Tell nothing any more.
+    Remove,
+    /// Tell nothing for now.
+    SwitchOff {
+        /// Why.
+        reason: String,
+    },
+    /// Tell again, from where it stood.
+    SwitchOn,
+    /// Tell again what was told before.
+    Rewind {
+        /// What is behind this sequence of the log.
+        after: u64,
+    },
+    /// Tell these, and remember how far the log was read.
+    Queue {
+        /// How far it was read before.
+        after: u64,
+        /// How far it was read now.
+        to: u64,
+        /// What to tell.
+        deliveries: Vec<Delivery>,
+    },
+    /// Tell this again.
+    Resend(Delivery),
+    /// Leave these to me.
+    Claim(Claim),
+    /// That became of an attempt.
+    Settle(Settle),
+    /// It is this late.
+    Tick(Tick),
+}
