@@ -4,7 +4,7 @@
 //! lease in the log's claims; a policy's commands carry ids derived from the event, so even
 //! two holders, or a crash before the cursor moved, change nothing twice.
 
-mod cursor;
+pub mod cursor;
 pub mod erasure;
 pub mod transfer;
 

@@ -4,6 +4,7 @@
 //! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
 //! - [`archive`]: the copy in PostgreSQL
+//! - `search`: the log by time
 //! - `pace`: batches instead of single commits, under load
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
@@ -18,6 +19,7 @@ pub mod nats;
 mod pace;
 pub mod position;
 mod sealing;
+mod search;
 pub mod sqlite;
 pub mod store;
 pub mod token;

@@ -92,10 +92,10 @@ pub trait Screen: Send + Sync {
     fn name(&self) -> &'static str;
     /// See [`Projection::VERSION`].
     fn version(&self) -> u32;
-    /// See [`Projection::CATEGORY`].
-    fn category(&self) -> &'static str;
-    /// Its tables in a generation.
-    fn tables(&self, generation: u32) -> Tables;
+    /// What makes its tables of a generation.
+    fn create(&self, db: &Db, generation: u32) -> Vec<Statement>;
+    /// Its table that may name people, in a generation.
+    fn table(&self, generation: u32) -> String;
     /// What these changes mean for a generation.
     fn plan<'a>(
         &'a self,
@@ -125,12 +125,12 @@ impl<P: Projection> Screen for ScreenOf<P> {
         P::VERSION
     }
 
-    fn category(&self) -> &'static str {
-        P::CATEGORY
+    fn create(&self, db: &Db, generation: u32) -> Vec<Statement> {
+        tables::<P>(generation).create(db)
     }
 
-    fn tables(&self, generation: u32) -> Tables {
-        Tables::new(P::NAME, P::VERSION, generation, P::FILTERS, P::COUNTED_BY)
+    fn table(&self, generation: u32) -> String {
+        tables::<P>(generation).name().to_owned()
     }
 
     fn plan<'a>(
@@ -140,8 +140,12 @@ impl<P: Projection> Screen for ScreenOf<P> {
         changes: &'a [Change],
         parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
-        plan::<P>(db, self.tables(generation), changes, parked).boxed()
+        plan::<P>(db, tables::<P>(generation), changes, parked).boxed()
     }
+}
+
+fn tables<P: Projection>(generation: u32) -> Tables {
+    Tables::new(P::NAME, P::VERSION, generation, P::FILTERS, P::COUNTED_BY)
 }
 
 async fn plan<P: Projection>(

@@ -178,7 +178,7 @@ impl Registry {
         } else {
             State::Active
         };
-        let mut statements = screen.tables(number).create(&self.db);
+        let mut statements = screen.create(&self.db, number);
         let mut insert = Query::insert();
         insert.into_table(GENERATIONS).columns([
             "name",

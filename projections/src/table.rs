@@ -186,7 +186,7 @@ impl Tables {
     }
 }
 
-fn named(table: &str) -> sea_query::DynIden {
+pub(crate) fn named(table: &str) -> sea_query::DynIden {
     Alias::new(table).into_iden()
 }
 

@@ -76,6 +76,26 @@ pub struct Reader {
     least: Position,
 }
 
+/// A screen as reads know it.
+#[derive(Debug, Clone, Copy)]
+pub struct ScreenName {
+    /// Its name.
+    pub name: &'static str,
+    /// The version that this program can read.
+    pub version: u32,
+}
+
+impl ScreenName {
+    /// The screen of a projection.
+    #[must_use]
+    pub const fn of<P: Projection>() -> Self {
+        Self {
+            name: P::NAME,
+            version: P::VERSION,
+        }
+    }
+}
+
 /// Part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -112,41 +132,56 @@ impl Views {
         &self.registry
     }
 
-    async fn tables<P: Projection>(&self) -> Result<Tables, ReadError> {
+    /// The rows of a query over the tables of a screen, of all workspaces, as they stand.
+    pub async fn rows(
+        &self,
+        screen: ScreenName,
+        query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
+    ) -> Result<Vec<Row>, ReadError> {
+        let db = self.registry.db();
+        let ask = async || {
+            let tables = self.tables(screen).await?;
+            Ok(db.rows(db.statement(&query(&tables))).await?)
+        };
+        match ask().await {
+            // Another generation took its place between the two.
+            Err(ReadError::Db(DbError::Gone(_))) => {
+                self.forget(screen.name);
+                ask().await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn tables(&self, ScreenName { name, version }: ScreenName) -> Result<Tables, ReadError> {
         let known = self
             .active
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(P::NAME)
+            .get(name)
             .copied();
-        let (version, number) = match known {
-            Some(known) if known.0 == P::VERSION => known,
+        let (active, number) = match known {
+            Some(known) if known.0 == version => known,
             // None is known, or that of another version, which may have been replaced since.
-            Some(_) | None => self.look_up::<P>().await?,
+            Some(_) | None => self.look_up(name).await?,
         };
-        if version != P::VERSION {
-            return Err(ReadError::Building(P::NAME));
+        if active != version {
+            return Err(ReadError::Building(name));
         }
-        Ok(Tables::new(
-            P::NAME,
-            version,
-            number,
-            P::FILTERS,
-            P::COUNTED_BY,
-        ))
+        Ok(Tables::new(name, version, number, &[], &[]))
     }
 
-    async fn look_up<P: Projection>(&self) -> Result<(u32, u32), ReadError> {
+    async fn look_up(&self, name: &'static str) -> Result<(u32, u32), ReadError> {
         let active = self
             .registry
-            .active(P::NAME)
+            .active(name)
             .await?
-            .ok_or(ReadError::Building(P::NAME))?;
+            .ok_or(ReadError::Building(name))?;
         let found = (active.version, active.number);
         self.active
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(P::NAME, found);
+            .insert(name, found);
         Ok(found)
     }
 
@@ -159,21 +194,28 @@ impl Views {
 
     /// Waits until a projection shows a position; in a process that does not follow the log
     /// itself, by looking at the checkpoint.
-    async fn wait<P: Projection>(&self, position: Position) -> Result<(), ReadError> {
+    pub async fn wait(
+        &self,
+        projection: &'static str,
+        position: Position,
+    ) -> Result<(), ReadError> {
+        if self.progress.shows(projection, position) {
+            return Ok(());
+        }
         let deadline = Instant::now() + WAIT;
-        while !self.progress.wait(P::NAME, position, LOOK_EVERY).await {
+        while !self.progress.wait(projection, position, LOOK_EVERY).await {
             if Instant::now() > deadline {
                 return Err(ReadError::Behind {
-                    projection: P::NAME,
+                    projection,
                     position,
                 });
             }
-            if let Some(active) = self.registry.active(P::NAME).await? {
-                let checkpoints = self.registry.checkpoints(P::NAME, active.number).await?;
+            if let Some(active) = self.registry.active(projection).await? {
+                let checkpoints = self.registry.checkpoints(projection, active.number).await?;
                 self.progress.tell(
                     checkpoints
                         .iter()
-                        .map(|checkpoint| (P::NAME, checkpoint.position)),
+                        .map(|checkpoint| (projection, checkpoint.position)),
                 );
             }
         }
@@ -193,22 +235,17 @@ impl Reader {
         &self,
         query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
     ) -> Result<Vec<Row>, ReadError> {
-        if !self.views.progress.shows(P::NAME, self.least) {
-            self.views.wait::<P>(self.least).await?;
-        }
-        let db = self.views.registry.db();
-        let ask = async || {
-            let tables = self.views.tables::<P>().await?;
-            Ok(db.rows(db.statement(&query(&tables))).await?)
-        };
-        match ask().await {
-            // Another generation took its place between the two.
-            Err(ReadError::Db(DbError::Gone(_))) => {
-                self.views.forget(P::NAME);
-                ask().await
-            }
-            answer => answer,
-        }
+        self.rows_of(ScreenName::of::<P>(), query).await
+    }
+
+    /// The rows of a query over the tables of a screen.
+    pub async fn rows_of(
+        &self,
+        screen: ScreenName,
+        query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
+    ) -> Result<Vec<Row>, ReadError> {
+        self.views.wait(screen.name, self.least).await?;
+        self.views.rows(screen, query).await
     }
 
     /// What is shown of one record, as JSON.

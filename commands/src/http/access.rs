@@ -46,6 +46,8 @@ pub fn needed(method: &Method, path: &str) -> Option<Role> {
     let reads = method == Method::GET || method == Method::HEAD;
     match path {
         _ if method == Method::OPTIONS || PUBLIC.contains(&path) || below("/docs") => None,
+        // An address may hold a token.
+        _ if below("/api/v1/webhooks") => Some(Role::Admin),
         _ if reads => Some(Role::Analyst),
         _ if below("/api/v1/automation") => Some(Role::Admin),
         _ => Some(Role::Operator),

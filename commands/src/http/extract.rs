@@ -135,18 +135,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let refused = || {
-            Problem::invalid(
-                "id",
-                "id must be an integer from 1 up, as in /api/v1/leads/1",
-            )
-        };
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
-            .map_err(|_| refused())?;
+            .map_err(|_| bad_id())?;
+        Self::parse(&text)
+    }
+}
+
+impl Id {
+    /// The id that a part of a path is.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
         match text.parse::<u64>() {
             Ok(id) if (1..=u64::MAX >> 1).contains(&id) && !text.starts_with('+') => Ok(Self(id)),
-            _ => Err(refused()),
+            _ => Err(bad_id()),
         }
     }
+}
+
+fn bad_id() -> Problem {
+    Problem::invalid(
+        "id",
+        "id must be an integer from 1 up, as in /api/v1/leads/1",
+    )
 }

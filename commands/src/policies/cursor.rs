@@ -15,7 +15,7 @@ const LEASE: SignedDuration = SignedDuration::from_secs(5);
 const SYSTEM: &str = "_system";
 
 /// How far a policy has come, held by this process.
-pub(super) struct Cursor {
+pub struct Cursor {
     journal: Journal,
     clock: Clock,
     key: ClaimKey,
@@ -34,7 +34,7 @@ struct Kept {
 
 impl Cursor {
     /// Takes a cursor that nobody holds; `None` while somebody does.
-    pub(super) async fn take(
+    pub async fn take(
         journal: &Journal,
         clock: &Clock,
         policy: &str,
@@ -80,19 +80,20 @@ impl Cursor {
     }
 
     /// The last sequence that was reacted to.
-    pub(super) const fn sequence(&self) -> u64 {
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
         self.kept.sequence
     }
 
     /// Moves past a sequence.
-    pub(super) const fn passed(&mut self, sequence: u64) {
+    pub const fn passed(&mut self, sequence: u64) {
         self.kept.sequence = sequence;
     }
 
     /// Keeps it and renews the lease; `false` where another process has taken it.
     ///
     /// A quiet log costs no write where nobody else could take it, and few where somebody could.
-    pub(super) async fn keep(&mut self) -> Result<bool, JournalError> {
+    pub async fn keep(&mut self) -> Result<bool, JournalError> {
         let moved = self.kept.sequence > self.written;
         let rested = self.kept.until - LEASE / 2 > self.clock.now() || is_ours_alone(&self.journal);
         if !moved && rested {

@@ -200,8 +200,8 @@ async fn forget(
     }
     let tables = front
         .iter()
-        .map(|held| screens[held.screen].tables(held.generation.number));
-    let tables: Vec<_> = tables.map(|tables| tables.name().to_owned()).collect();
+        .map(|held| screens[held.screen].table(held.generation.number));
+    let tables: Vec<_> = tables.collect();
     if let Err(error) = registry.db().scrub(&tables).await {
         tracing::warn!(%error, "old rows of an erased person may stay on disk until the next erasure");
     }

@@ -10,7 +10,7 @@ const DEFAULT: u16 = 50;
 const MOST: u16 = 500;
 
 /// How many to list: 50 unless said, 1 to 500.
-pub(super) fn limit(asked: Option<u16>) -> Result<u16, Problem> {
+pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
     match asked {
         None => Ok(DEFAULT),
         Some(limit @ 1..=MOST) => Ok(limit),
@@ -19,7 +19,7 @@ pub(super) fn limit(asked: Option<u16>) -> Result<u16, Problem> {
 }
 
 /// The id behind which a list goes on.
-pub(super) fn cursor(asked: Option<&str>) -> Result<Option<u64>, Problem> {
+pub fn cursor(asked: Option<&str>) -> Result<Option<u64>, Problem> {
     let parse = |text: &str| {
         text.parse()
             .map_err(|_| Problem::invalid("cursor", "cursor must come from a Link header"))
@@ -28,7 +28,7 @@ pub(super) fn cursor(asked: Option<&str>) -> Result<Option<u64>, Problem> {
 }
 
 /// A moment in the past, as RFC 3339.
-pub(super) fn moment(asked: Option<&str>) -> Result<Option<jiff::Timestamp>, Problem> {
+pub fn moment(asked: Option<&str>) -> Result<Option<jiff::Timestamp>, Problem> {
     // In a query string, a plus sign that was not escaped is a space.
     let parse = |text: &str| {
         text.trim().replace(' ', "+").parse().map_err(|_| {
@@ -42,10 +42,15 @@ pub(super) fn moment(asked: Option<&str>) -> Result<Option<jiff::Timestamp>, Pro
 }
 
 /// A JSON array, and where the next part is.
-pub(super) fn answer(page: &Page, uri: &Uri) -> Response {
-    let body = format!("[{}]", page.bodies.join(","));
-    let mut response = json(body);
-    if let Some(next) = page.next
+#[must_use]
+pub fn answer(page: &Page, uri: &Uri) -> Response {
+    linked(json(format!("[{}]", page.bodies.join(","))), page.next, uri)
+}
+
+/// A part of a list, and where the next one is.
+#[must_use]
+pub fn linked(mut response: Response, next: Option<u64>, uri: &Uri) -> Response {
+    if let Some(next) = next
         && let Ok(link) = HeaderValue::try_from(format!("<{}>; rel=\"next\"", behind(uri, next)))
     {
         response.headers_mut().insert(header::LINK, link);
@@ -54,7 +59,8 @@ pub(super) fn answer(page: &Page, uri: &Uri) -> Response {
 }
 
 /// A body that is JSON already.
-pub(super) fn json(body: String) -> Response {
+#[must_use]
+pub fn json(body: String) -> Response {
     (
         [(
             header::CONTENT_TYPE,

@@ -1,0 +1,80 @@
+//! The log by time.
+
+use jiff::Timestamp;
+
+use crate::{Journal, JournalError};
+
+impl Journal {
+    /// The last sequence of a partition before everything that happened at this moment or later.
+    ///
+    /// Found by halves, in about 20 reads of a commit among a million. Clocks of several
+    /// processes differ: commits that were written within that difference may stand in either
+    /// part.
+    pub async fn before(&self, partition: u16, at: Timestamp) -> Result<u64, JournalError> {
+        let heads = self.heads().await?;
+        let head = heads.iter().find(|head| head.partition == partition);
+        let (mut low, mut high) = (0, head.map_or(0, |head| head.sequence));
+        // Everything up to `low` is earlier, and everything behind `high` is not.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.read_sealed(partition, middle, 1).await?.first() {
+                Some(found) if found.commit.at < at => low = found.position.sequence,
+                Some(_) | None => high = middle,
+            }
+        }
+        Ok(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use serde_json::value::RawValue;
+    use uuid::Uuid;
+
+    use crate::Journal;
+    use crate::envelope::{Commit, Sealed};
+    use crate::memory::MemoryJournal;
+    use crate::token::Token;
+
+    fn token(text: &str) -> Token {
+        Token::try_new(text).unwrap()
+    }
+
+    async fn happen(journal: &Journal, number: u32, at: Timestamp) {
+        let commit = Commit {
+            commit_id: Uuid::from_u128(number.into()),
+            workspace: token("main"),
+            category: token("lead"),
+            id: token(&number.to_string()),
+            first_version: 1,
+            events: vec![RawValue::from_string("{}".into()).unwrap()],
+            actor: "test".into(),
+            command: "test".into(),
+            correlation: Uuid::nil(),
+            causation: None,
+            traceparent: None,
+            at,
+            prev_hash: None,
+            keys: Vec::new(),
+        };
+        let sealed = Sealed::try_new(&commit).unwrap();
+        journal.append(sealed, 0).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_moment_divides_the_log() {
+        let journal = Journal::from(MemoryJournal::new());
+        let second = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(journal.before(0, second(5)).await.unwrap(), 0);
+        for number in 1..=20 {
+            happen(&journal, number, second(i64::from(number) / 2)).await;
+        }
+        for moment in 0..12 {
+            let earlier = (1..=20).filter(|number| number / 2 < moment).count() as u64;
+            assert_eq!(journal.before(0, second(moment)).await.unwrap(), earlier);
+        }
+        let between = second(5) + SignedDuration::from_millis(1);
+        assert_eq!(journal.before(0, between).await.unwrap(), 11);
+    }
+}

@@ -1,0 +1,184 @@
+//! The delivery log: what each webhook was told, how often it was tried, and what came back.
+//!
+//! - here: what events mean for its rows
+//! - [`reading`]: what people see of it
+
+pub mod reading;
+
+use domain::effect::{CameDue, Lost, Outcome, Settled};
+use domain::webhook::event::{Delivery, WebhookEvent};
+use uuid::Uuid;
+
+use crate::change::Change;
+use crate::db::Value;
+use crate::listing::{Column, Listing, RowChange};
+
+/// The delivery log.
+pub struct Deliveries;
+
+/// No number: integer columns hold no null.
+const NONE: Value = Value::Int(0);
+
+/// How a delivery stands, as people see it.
+pub mod status {
+    /// It waits for its first attempt, or for those of its record before it.
+    pub const QUEUED: &str = "queued";
+    /// It is being tried.
+    pub const SENDING: &str = "sending";
+    /// An attempt failed; another comes.
+    pub const RETRYING: &str = "retrying";
+    /// The worker died while it tried; another finds out.
+    pub const UNKNOWN: &str = "unknown";
+    /// The receiver has it.
+    pub const DELIVERED: &str = "delivered";
+    /// Every attempt failed; a person may send it again.
+    pub const DEAD: &str = "dead";
+
+    /// All of them.
+    pub const ALL: &[&str] = &[QUEUED, SENDING, RETRYING, UNKNOWN, DELIVERED, DEAD];
+}
+
+impl Listing for Deliveries {
+    const NAME: &'static str = "deliveries";
+    const VERSION: u32 = 1;
+    const COLUMNS: &'static [Column] = &[
+        Column::Text("workspace"),
+        Column::Int("webhook"),
+        Column::Text("id"),
+        Column::Int("queued"),
+        Column::Int("sequence"),
+        Column::Text("commit_id"),
+        Column::Int("place"),
+        Column::Text("record"),
+        Column::Text("event"),
+        Column::Text("status"),
+        Column::Int("attempts"),
+        Column::Int("code"),
+        Column::Text("detail"),
+        Column::Int("took_ms"),
+        Column::Int("changed_at"),
+        Column::Int("retry_at"),
+    ];
+    const KEY: usize = 3;
+    const INDEXED: &'static [&'static [&'static str]] = &[
+        &["workspace", "webhook", "queued"],
+        &["workspace", "webhook", "status", "queued"],
+    ];
+
+    fn rows(change: &Change) -> Vec<RowChange> {
+        let Some(number) = change
+            .number()
+            .and_then(|number| i64::try_from(number).ok())
+        else {
+            return Vec::new();
+        };
+        let of = Of { change, number };
+        change
+            .events_of::<WebhookEvent>()
+            .flat_map(|event| of.rows(event))
+            .collect()
+    }
+}
+
+/// The webhook that a change is of.
+struct Of<'a> {
+    change: &'a Change,
+    number: i64,
+}
+
+impl Of<'_> {
+    fn rows(&self, event: &WebhookEvent) -> Vec<RowChange> {
+        match event {
+            WebhookEvent::Queued { deliveries, .. } => {
+                let places = deliveries.iter().enumerate();
+                places
+                    .map(|(place, delivery)| self.queued(place, delivery))
+                    .collect()
+            }
+            WebhookEvent::Resent { delivery } => vec![self.queued(0, delivery)],
+            WebhookEvent::Claimed(claimed) => self.all(&claimed.effects, status::SENDING),
+            WebhookEvent::CameDue(CameDue { effects }) => self.all(effects, status::QUEUED),
+            WebhookEvent::Lost(Lost { effects }) => self.all(effects, status::UNKNOWN),
+            WebhookEvent::Settled(settled) => vec![self.settled(settled)],
+            WebhookEvent::Removed {} => vec![RowChange::Delete(self.webhook())],
+            WebhookEvent::Registered { .. }
+            | WebhookEvent::Changed { .. }
+            | WebhookEvent::SecretRotated { .. }
+            | WebhookEvent::SwitchedOff { .. }
+            | WebhookEvent::SwitchedOn {}
+            | WebhookEvent::Rewound { .. } => Vec::new(),
+        }
+    }
+
+    fn webhook(&self) -> Vec<Value> {
+        let workspace = &self.change.recorded.commit.workspace;
+        vec![Value::from(workspace.as_str()), Value::Int(self.number)]
+    }
+
+    fn key(&self, id: Uuid) -> Vec<Value> {
+        [self.webhook(), vec![id.to_string().into()]].concat()
+    }
+
+    fn now(&self) -> Value {
+        Value::Int(self.change.recorded.commit.at.as_microsecond())
+    }
+
+    fn queued(&self, place: usize, delivery: &Delivery) -> RowChange {
+        let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        // Orders the log: by the commit that queued it, then by its place there.
+        let queued = self.change.position().sequence * 1000 + place as u64;
+        let values = vec![
+            int(queued),
+            int(delivery.sequence),
+            delivery.commit.to_string().into(),
+            int(delivery.index as u64),
+            delivery.record.as_str().into(),
+            delivery.event.as_str().into(),
+            status::QUEUED.into(),
+            Value::Int(0),
+            NONE,
+            Value::Null,
+            NONE,
+            self.now(),
+            NONE,
+        ];
+        RowChange::Put([self.key(delivery.id), values].concat())
+    }
+
+    fn all(&self, effects: &[Uuid], status: &'static str) -> Vec<RowChange> {
+        let set = |id: &Uuid| RowChange::Set {
+            key: self.key(*id),
+            values: vec![("status", status.into()), ("changed_at", self.now())],
+        };
+        effects.iter().map(set).collect()
+    }
+
+    fn settled(&self, settled: &Settled) -> RowChange {
+        let (status, retry_at) = match settled.outcome {
+            Outcome::Done => (status::DELIVERED, NONE),
+            Outcome::Failed { retry_at } => {
+                (status::RETRYING, Value::Int(retry_at.as_microsecond()))
+            }
+            Outcome::GaveUp => (status::DEAD, NONE),
+        };
+        let report = &settled.report;
+        RowChange::Set {
+            key: self.key(settled.effect),
+            values: vec![
+                ("status", status.into()),
+                ("attempts", Value::Int(settled.attempt.into())),
+                (
+                    "code",
+                    report.code.map_or(NONE, |code| Value::Int(code.into())),
+                ),
+                ("detail", report.detail.clone().into()),
+                (
+                    "took_ms",
+                    Value::Int(i64::try_from(report.took_ms).unwrap_or(i64::MAX)),
+                ),
+                ("changed_at", self.now()),
+                ("retry_at", retry_at),
+            ],
+        }
+    }
+}

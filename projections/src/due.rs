@@ -1,0 +1,62 @@
+//! What is due when: every timer that an event has set and none has taken back.
+//!
+//! The ticker reads it; see [`crate::ticker`]. A row that is late or stale does no harm: the
+//! aggregate knows its own timers, and ignores a tick that means nothing to it.
+
+use domain::effect::Timer;
+use domain::webhook::event::WebhookEvent;
+
+use crate::change::Change;
+use crate::db::Value;
+use crate::listing::{Column, Listing, RowChange};
+
+/// What is due when.
+pub struct Due;
+
+impl Listing for Due {
+    const NAME: &'static str = "due";
+    const VERSION: u32 = 1;
+    const COLUMNS: &'static [Column] = &[
+        Column::Text("workspace"),
+        Column::Text("category"),
+        Column::Int("id"),
+        Column::Text("timer"),
+        Column::Int("at"),
+    ];
+    const KEY: usize = 4;
+    const INDEXED: &'static [&'static [&'static str]] = &[&["at"]];
+
+    fn rows(change: &Change) -> Vec<RowChange> {
+        let Some(number) = change
+            .number()
+            .and_then(|number| i64::try_from(number).ok())
+        else {
+            return Vec::new();
+        };
+        let stream = change.stream();
+        let aggregate = || {
+            vec![
+                Value::from(stream.workspace.as_str()),
+                Value::from(stream.category.as_str()),
+                Value::Int(number),
+            ]
+        };
+        let timers = change
+            .events_of::<WebhookEvent>()
+            .flat_map(WebhookEvent::timers);
+        let row = |timer| match timer {
+            Timer::Set { timer, at } => RowChange::Put(
+                [
+                    aggregate(),
+                    vec![timer.into(), Value::Int(at.as_microsecond())],
+                ]
+                .concat(),
+            ),
+            Timer::Cancelled { timer } => {
+                RowChange::Delete([aggregate(), vec![timer.into()]].concat())
+            }
+            Timer::AllCancelled => RowChange::Delete(aggregate()),
+        };
+        timers.map(row).collect()
+    }
+}
