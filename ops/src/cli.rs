@@ -72,17 +72,20 @@ pub enum RoleOf {
     Projections,
     /// Analyses leads by the automation's rules.
     GatewayAi,
+    /// Calls webhooks.
+    GatewayWebhooks,
     /// Copies the log into PostgreSQL.
     Archive,
 }
 
 impl RoleOf {
     /// What one process does where there is one.
-    pub const EMBEDDED: [Self; 4] = [
+    pub const EMBEDDED: [Self; 5] = [
         Self::Api,
         Self::Commands,
         Self::Projections,
         Self::GatewayAi,
+        Self::GatewayWebhooks,
     ];
 }
 

@@ -14,6 +14,7 @@ use axum::serve::ListenerExt as _;
 use commands::http::access::Access;
 use commands::http::limits::Limiter;
 use gateways::http::GatewayApi;
+use gateways::webhooks::http::WebhooksApi;
 use projections::http::ReadApi;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,7 +63,7 @@ pub async fn run(
     })?;
     let address = listener.local_addr()?;
     let router = router(&system, settings, access)?;
-    let tasks = system.start();
+    let tasks = system.start()?;
     tracing::info!(%address, "listening");
     ready(address);
     let (stop, mut stopping) = tokio::sync::watch::channel(false);
@@ -113,10 +114,16 @@ fn routes(system: &System) -> OpenApiRouter {
         analyses: system.analyses.clone(),
         acknowledged: system.acknowledged(),
     };
+    let webhooks = WebhooksApi {
+        api: system.api.clone(),
+        reads: reads.clone(),
+        allowed: system.allowed(),
+    };
     OpenApiRouter::with_openapi(described())
         .merge(commands::http::router(system.api.clone()))
         .merge(projections::http::router(reads))
         .merge(gateways::http::router(gateways))
+        .merge(gateways::webhooks::http::router(webhooks))
 }
 
 fn described() -> OpenApi {

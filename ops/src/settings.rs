@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use commands::http::api;
@@ -10,6 +11,9 @@ use commands::http::limits::Limits;
 use domain::lead::scoring::Score;
 use domain::money::Currency;
 use gateways::ai::settings::AiSettings;
+use gateways::webhooks::call::CallSettings;
+use gateways::webhooks::schedule::Schedule;
+use ipnet::IpNet;
 use jiff::SignedDuration;
 use journal::token::Token;
 
@@ -82,6 +86,15 @@ pub struct Settings {
     /// Another address that speaks OpenAI's protocol
     #[arg(long, env = "OPENAI_BASE_URL")]
     pub openai_base_url: Option<String>,
+    /// Private networks that webhooks may call, with commas: `127.0.0.0/8,::1/128`
+    #[arg(long, env = "WEBHOOK_ALLOWED_NETWORKS", value_delimiter = ',')]
+    pub webhook_allowed_networks: Vec<IpNet>,
+    /// Pauses between attempts of a webhook's call, with commas: 5s,5m,2h; a list over three days unless set
+    #[arg(long, env = "WEBHOOK_RETRIES")]
+    pub webhook_retries: Option<Schedule>,
+    /// How many seconds a webhook's call may take
+    #[arg(long, env = "WEBHOOK_TIMEOUT", default_value_t = 15, value_parser = clap::value_parser!(u8).range(1..=60))]
+    pub webhook_timeout: u8,
     /// Requests a minute from one address without a key
     #[arg(long, env = "RATE_LIMIT_ANONYMOUS", default_value = "100")]
     pub rate_limit_anonymous: NonZeroU32,
@@ -194,6 +207,16 @@ impl Settings {
             "OPENAI_BASE_URL" => self.openai_base_url.clone(),
             _ => None,
         })
+    }
+
+    /// How webhooks are called.
+    #[must_use]
+    pub fn webhooks(&self) -> CallSettings {
+        CallSettings {
+            allowed_networks: self.webhook_allowed_networks.clone(),
+            schedule: self.webhook_retries.clone().unwrap_or_default(),
+            timeout: Duration::from_secs(self.webhook_timeout.into()),
+        }
     }
 
     /// How often clients may call.

@@ -20,6 +20,9 @@ use gateways::ai;
 use gateways::ai::settings::AiSettings;
 use gateways::analysis::Analyses;
 use gateways::automation::Automatic;
+use gateways::webhooks::Service as Webhooks;
+use gateways::webhooks::address::Allowed;
+use gateways::webhooks::call::{CallSettings, Caller};
 use jiff::SignedDuration;
 use journal::archive::Archive;
 use journal::memory::MemoryJournal;
@@ -30,6 +33,7 @@ use projections::db::Db;
 use projections::follower::Follower;
 use projections::progress::Progress;
 use projections::registry::Registry;
+use projections::ticker::Ticker;
 use projections::views::Views;
 use tokio::task::JoinSet;
 
@@ -149,6 +153,7 @@ pub struct System {
     roles: Vec<RoleOf>,
     follower: Arc<Follower>,
     archive: Option<Archive>,
+    webhooks: CallSettings,
     /// Held as long as the process lives: two processes must not share a data folder.
     _lock: Option<File>,
 }
@@ -205,6 +210,7 @@ impl System {
             } else {
                 None
             },
+            webhooks: settings.webhooks(),
             roles: roles.to_vec(),
             journal,
             api,
@@ -236,6 +242,7 @@ impl System {
             keys: Keys::new(desk.clone(), Allocator::new(desk.clone())),
             follower: Arc::new(follower),
             archive: None,
+            webhooks: CallSettings::default(),
             roles: Vec::new(),
             api: Api::new(desk, api::Settings::default(), &[]),
             journal,
@@ -248,8 +255,13 @@ impl System {
         self.api.acknowledged.clone()
     }
 
+    /// Which addresses webhooks may call.
+    pub fn allowed(&self) -> Allowed {
+        Allowed::with(self.webhooks.allowed_networks.clone())
+    }
+
     /// Starts what the roles do beside HTTP, until the set is dropped.
-    pub fn start(&self) -> JoinSet<()> {
+    pub fn start(&self) -> anyhow::Result<JoinSet<()>> {
         let mut tasks = JoinSet::new();
         let (desk, journal) = (self.api.desk.clone(), self.journal.clone());
         if self.plays(RoleOf::Commands) {
@@ -264,8 +276,10 @@ impl System {
                 journal.clone(),
                 Clock::System,
             ));
+            let ticker = Ticker::new(desk.clone(), self.views.clone(), Clock::System);
+            tasks.spawn(ticker.run());
             if let Backend::Nats(nats) = journal.backend() {
-                tasks.spawn(answer_asks(desk, nats.client().clone()));
+                tasks.spawn(answer_asks(desk.clone(), nats.client().clone()));
             }
         }
         if self.plays(RoleOf::Projections) {
@@ -278,9 +292,14 @@ impl System {
         }
         if self.plays(RoleOf::GatewayAi) {
             let automatic = Automatic::new(self.api.clone(), self.analyses.clone());
-            tasks.spawn(policies::run(automatic, journal, Clock::System));
+            tasks.spawn(policies::run(automatic, journal.clone(), Clock::System));
         }
-        tasks
+        if self.plays(RoleOf::GatewayWebhooks) {
+            let caller = Caller::try_new(journal, Clock::System, self.webhooks.clone());
+            let caller = caller.context("the HTTP client of webhooks")?;
+            tasks.spawn(Webhooks::new(desk, self.views.clone(), caller).run());
+        }
+        Ok(tasks)
     }
 
     /// Whether this process has a role.

@@ -22,7 +22,7 @@ pub struct Crm {
 }
 
 /// Which processes make up a cluster unless a story says otherwise.
-const CLUSTER: [&str; 3] = ["commands", "projections,gateway-ai", "api"];
+const CLUSTER: [&str; 3] = ["commands", "projections,gateway-ai,gateway-webhooks", "api"];
 
 impl Crm {
     /// One process, everything in files.
@@ -63,6 +63,11 @@ impl Crm {
     /// A process per role, with NATS and PostgreSQL.
     pub async fn cluster() -> Self {
         Self::cluster_of(&CLUSTER, &[]).await
+    }
+
+    /// A process per role, with NATS, PostgreSQL and these settings.
+    pub async fn cluster_with(settings: &[(&str, &str)]) -> Self {
+        Self::cluster_of(&CLUSTER, settings).await
     }
 
     /// A process per list of roles, with NATS and PostgreSQL and these settings. The last one

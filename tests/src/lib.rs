@@ -12,23 +12,26 @@ pub mod servers;
 
 /// Tells each story on both profiles: embedded, and NATS with PostgreSQL.
 ///
-/// A story is an `async fn(Crm)`; the macro makes a test of it in `mod embedded` and another in
+/// A story is an `async fn(Crm)`, after the settings of its Rapport where it needs any; the macro makes a test of it in `mod embedded` and another in
 /// `mod cluster`.
 #[macro_export]
 macro_rules! on_both_profiles {
-    ($($story:ident),+ $(,)?) => {
+    ($settings:expr; $($story:ident),+ $(,)?) => {
         mod embedded {
             $(#[tokio::test]
             async fn $story() {
-                super::$story($crate::crm::Crm::embedded().await).await;
+                super::$story($crate::crm::Crm::embedded_with($settings).await).await;
             })+
         }
 
         mod cluster {
             $(#[tokio::test]
             async fn $story() {
-                super::$story($crate::crm::Crm::cluster().await).await;
+                super::$story($crate::crm::Crm::cluster_with($settings).await).await;
             })+
         }
+    };
+    ($($story:ident),+ $(,)?) => {
+        $crate::on_both_profiles!(&[]; $($story),+);
     };
 }

@@ -20,7 +20,8 @@ async fn routes(crm: &Crm) -> Vec<(Method, String)> {
     let routes = paths.iter().flat_map(|(path, methods)| {
         let path = path
             .replace("{id}", "1")
-            .replace("{name}", "analyze_after_messages");
+            .replace("{name}", "analyze_after_messages")
+            .replace("{delivery}", "msg_1");
         let methods = methods.as_object().unwrap().keys();
         methods
             .map(move |method| (method.to_uppercase().parse().unwrap(), path.clone()))
@@ -86,6 +87,7 @@ async fn a_role_opens_its_routes_and_no_others(crm: Crm) {
     let keys = roles.map(|role| crm.new_key("main", role));
     for (method, path) in routes(&crm).await {
         let least = match (&method, path.as_str()) {
+            (_, path) if path.starts_with("/api/v1/webhooks") => 2,
             (&Method::GET, _) => 0,
             (_, path) if path.starts_with("/api/v1/automation") => 2,
             _ => 1,

@@ -1,0 +1,305 @@
+//! Routes of webhooks: register, change, see what was told, tell again.
+
+mod asks;
+
+use axum::Json;
+use axum::extract::{FromRef, Path, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse as _, Response};
+use commands::http::answer::{Changed, Removed};
+use commands::http::api::Api;
+use commands::http::caller::Caller;
+use commands::http::extract::{Body, Id, Params};
+use commands::http::problem::Problem;
+use commands::origin::Origin;
+use domain::id::{NumberKind, WebhookId};
+use domain::webhook::aggregate::Webhook;
+use domain::webhook::command::WebhookCommand;
+use jiff::SignedDuration;
+use journal::store::Loaded;
+use projections::deliveries::reading::{self, DeliveryView, delivery_id};
+use projections::http::ReadApi;
+use projections::http::leads::AsOf;
+use projections::http::page;
+use projections::http::since::Reading;
+use projections::webhooks::{WebhookView, Webhooks};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::address::Allowed;
+use asks::{ChangeWebhook, DeliveryList, RegisterWebhook, Replay, RotateSecret, WebhookList};
+
+/// How long calls are signed with the old secret too, after it was replaced.
+const OLD_SECRET: SignedDuration = SignedDuration::from_hours(24);
+/// Why a webhook is off that a person switched off.
+const BY_HAND: &str = "switched off by hand";
+
+/// What these routes work with.
+#[derive(Clone)]
+pub struct WebhooksApi {
+    /// The write side.
+    pub api: Api,
+    /// The read side.
+    pub reads: ReadApi,
+    /// Which addresses may be called.
+    pub allowed: Allowed,
+}
+
+impl FromRef<WebhooksApi> for ReadApi {
+    fn from_ref(api: &WebhooksApi) -> Self {
+        api.reads.clone()
+    }
+}
+
+/// Every route of webhooks.
+#[must_use]
+pub fn router(api: WebhooksApi) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(register, list))
+        .routes(routes!(card, change, remove))
+        .routes(routes!(rotate_secret))
+        .routes(routes!(replay))
+        .routes(routes!(deliveries))
+        .routes(routes!(resend))
+        .with_state(api)
+}
+
+/// A webhook with its secret, which is told this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WebhookWithSecret {
+    /// The webhook.
+    #[serde(flatten)]
+    pub webhook: WebhookView,
+    /// What calls are signed with. Keep it: it is not shown again.
+    pub secret: String,
+}
+
+/// Registers a webhook: it is told what happens from now on.
+#[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", request_body = RegisterWebhook,
+    responses((status = 201, body = WebhookWithSecret), (status = "4XX", body = Problem)))]
+pub async fn register(
+    State(state): State<WebhooksApi>,
+    caller: Caller,
+    Body(ask): Body<RegisterWebhook>,
+) -> Result<Changed<WebhookWithSecret>, Problem> {
+    let origin = caller.origin();
+    let after = asks::end_of_log(state.api.desk.journal(), &caller.workspace).await?;
+    let command = ask.command(&state.allowed, after)?;
+    let id = WebhookId(state.api.numbers.next(NumberKind::Webhook, &origin).await?);
+    let webhook = state.api.desk.open::<Webhook>(id, command, &origin).await?;
+    let path = format!("/api/v1/webhooks/{id}");
+    let (body, position) = (with_secret(id, &webhook)?, webhook.position());
+    Ok(state.api.created(body, position, path).about("webhook", id))
+}
+
+/// Lists webhooks, the newest first.
+#[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(WebhookList),
+    responses((status = 200, body = Vec<WebhookView>), (status = "4XX", body = Problem)))]
+pub async fn list(
+    Reading(reader): Reading,
+    Params(ask): Params<WebhookList>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(ask.limit)?;
+    let before = page::cursor(ask.cursor.as_deref())?;
+    Ok(page::answer(
+        &reader.list::<Webhooks>(&[], before, limit).await?,
+        &uri,
+    ))
+}
+
+/// Shows a webhook, now or as it was.
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = u64, Path), AsOf),
+    responses((status = 200, body = WebhookView), (status = "4XX", body = Problem)))]
+pub async fn card(
+    State(state): State<WebhooksApi>,
+    Reading(reader): Reading,
+    Id(id): Id,
+    Params(ask): Params<AsOf>,
+) -> Result<Response, Problem> {
+    let card = match page::moment(ask.as_of.as_deref())? {
+        Some(at) => {
+            let webhook = state
+                .api
+                .desk
+                .load_as_of::<Webhook>(reader.workspace(), WebhookId(id), at)
+                .await?;
+            WebhookView::of(WebhookId(id), &webhook).map(|view| Json(view).into_response())
+        }
+        None => reader.card::<Webhooks>(id).await?.map(page::json),
+    };
+    card.ok_or_else(|| unknown(id))
+}
+
+/// Changes where a webhook is called and what it is told, or switches it off or on.
+#[utoipa::path(patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", request_body = ChangeWebhook,
+    params(("id" = u64, Path)), responses((status = 200, body = WebhookView), (status = "4XX", body = Problem)))]
+pub async fn change(
+    State(state): State<WebhooksApi>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<ChangeWebhook>,
+) -> Result<Changed<WebhookView>, Problem> {
+    let origin = caller.origin();
+    let enabled = ask.enabled;
+    let mut webhook = send(
+        &state,
+        id,
+        ask.command(&state.allowed)?,
+        &origin.step("change"),
+    )
+    .await?;
+    let switch = match enabled {
+        Some(true) => Some(WebhookCommand::SwitchOn),
+        Some(false) => Some(WebhookCommand::SwitchOff {
+            reason: BY_HAND.into(),
+        }),
+        None => None,
+    };
+    if let Some(switch) = switch {
+        webhook = send(&state, id, switch, &origin.step("switch")).await?;
+    }
+    shown(&state, id, &webhook)
+}
+
+/// Removes a webhook, with its delivery log.
+#[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks",
+    params(("id" = u64, Path)), responses((status = 204), (status = "4XX", body = Problem)))]
+pub async fn remove(
+    State(state): State<WebhooksApi>,
+    Id(id): Id,
+    caller: Caller,
+) -> Result<Removed, Problem> {
+    let webhook = send(&state, id, WebhookCommand::Remove, &caller.origin()).await?;
+    state.api.acknowledged.tell(webhook.position());
+    Ok(Removed(webhook.position()))
+}
+
+/// Replaces the secret; for a day, calls are signed with the old one too.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/secret", tag = "webhooks", request_body = RotateSecret,
+    params(("id" = u64, Path)), responses((status = 200, body = WebhookWithSecret), (status = "4XX", body = Problem)))]
+pub async fn rotate_secret(
+    State(state): State<WebhooksApi>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<RotateSecret>,
+) -> Result<Changed<WebhookWithSecret>, Problem> {
+    let command = WebhookCommand::RotateSecret {
+        secret: asks::secret(ask.secret)?,
+        old_until: state.api.desk.clock().now() + OLD_SECRET,
+    };
+    let webhook = send(&state, id, command, &caller.origin()).await?;
+    let body = with_secret(WebhookId(id), &webhook)?;
+    Ok(state
+        .api
+        .changed(body, webhook.position())
+        .about("webhook", id))
+}
+
+/// Tells a webhook again what happened since a position or a time, under the same ids.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", request_body = Replay,
+    params(("id" = u64, Path)), responses((status = 200, body = WebhookView), (status = "4XX", body = Problem)))]
+pub async fn replay(
+    State(state): State<WebhooksApi>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<Replay>,
+) -> Result<Changed<WebhookView>, Problem> {
+    let after = ask
+        .after(state.api.desk.journal(), &caller.workspace)
+        .await?;
+    let command = WebhookCommand::Rewind { after };
+    let webhook = send(&state, id, command, &caller.origin()).await?;
+    shown(&state, id, &webhook)
+}
+
+/// Lists what a webhook was told and how that went, the newest first.
+#[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks",
+    params(("id" = u64, Path), DeliveryList), responses((status = 200, body = Vec<DeliveryView>), (status = "4XX", body = Problem)))]
+pub async fn deliveries(
+    Reading(reader): Reading,
+    Id(id): Id,
+    Params(ask): Params<DeliveryList>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(ask.limit)?;
+    let before = page::cursor(ask.cursor.as_deref())?;
+    let status = ask.status()?;
+    let mut listed = reading::list(&reader, id, status, before, limit + 1).await?;
+    if listed.is_empty() && reader.card::<Webhooks>(id).await?.is_none() {
+        return Err(unknown(id));
+    }
+    let more = listed.len() > usize::from(limit);
+    listed.truncate(limit.into());
+    let next = listed.last().filter(|_| more).map(|last| last.queued);
+    let bodies: Vec<_> = listed.into_iter().map(|listed| listed.view).collect();
+    Ok(page::linked(Json(bodies).into_response(), next, &uri))
+}
+
+/// Tells a webhook something again that it was told, or that is dead.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/deliveries/{delivery}/resend", tag = "webhooks",
+    params(("id" = u64, Path), ("delivery" = String, Path)),
+    responses((status = 200, body = DeliveryView), (status = "4XX", body = Problem)))]
+pub async fn resend(
+    State(state): State<WebhooksApi>,
+    Path((id, delivery)): Path<(String, String)>,
+    Reading(reader): Reading,
+    caller: Caller,
+) -> Result<Changed<DeliveryView>, Problem> {
+    let Id(id) = Id::parse(&id)?;
+    let missing = || {
+        let told = format!("Webhook {id} has no delivery {delivery}; its deliveries list them");
+        Problem::not_found(told).field("delivery")
+    };
+    let named = delivery_id(&delivery).ok_or_else(missing)?;
+    let listed = reading::find(&reader, id, named)
+        .await?
+        .ok_or_else(missing)?;
+    let command = WebhookCommand::Resend(listed.delivery);
+    let webhook = send(&state, id, command, &caller.origin()).await?;
+    Ok(state.api.changed(listed.view, webhook.position()))
+}
+
+async fn send(
+    state: &WebhooksApi,
+    id: u64,
+    command: WebhookCommand,
+    origin: &Origin,
+) -> Result<std::sync::Arc<Loaded<Webhook>>, Problem> {
+    let sent = state
+        .api
+        .desk
+        .send::<Webhook>(WebhookId(id), command, origin)
+        .await;
+    Ok(sent?)
+}
+
+fn shown(
+    state: &WebhooksApi,
+    id: u64,
+    webhook: &Loaded<Webhook>,
+) -> Result<Changed<WebhookView>, Problem> {
+    let view = WebhookView::of(WebhookId(id), webhook).ok_or_else(|| unknown(id))?;
+    Ok(state
+        .api
+        .changed(view, webhook.position())
+        .about("webhook", id))
+}
+
+fn with_secret(id: WebhookId, webhook: &Loaded<Webhook>) -> Result<WebhookWithSecret, Problem> {
+    let known = webhook.state.registered.as_ref();
+    let view = WebhookView::of(id, webhook);
+    match (view, known) {
+        (Some(webhook), Some(known)) => Ok(WebhookWithSecret {
+            webhook,
+            secret: known.secret.clone(),
+        }),
+        _ => Err(unknown(id.0)),
+    }
+}
+
+fn unknown(id: u64) -> Problem {
+    Problem::not_found(format!("There is no webhook {id}")).field("id")
+}
