@@ -1,6 +1,6 @@
 //! The copy of the log in another place: what a lost stream is restored from.
 //!
-//! - [`Archive`]: a copy, in the place `postgres`
+//! - [`Archive`]: a copy in one of the places `postgres` or `kurrent`, chosen by its address
 //! - [`compare`]: the log is compared with it
 //! - [`restore`]: a log is made again from it
 //!
@@ -8,6 +8,8 @@
 //! from what stands there, so a checkpoint cannot disagree with it. Personal fields stay sealed.
 
 pub mod compare;
+#[cfg(feature = "kurrent")]
+mod kurrent;
 mod postgres;
 pub mod restore;
 
@@ -27,12 +29,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub enum Archive {
     /// In PostgreSQL.
     Postgres(postgres::PostgresArchive),
+    /// In KurrentDB, formerly EventStoreDB.
+    #[cfg(feature = "kurrent")]
+    Kurrent(kurrent::KurrentArchive),
 }
 
 macro_rules! each {
     ($self:ident, $archive:ident => $call:expr) => {
         match $self {
             Archive::Postgres($archive) => $call,
+            #[cfg(feature = "kurrent")]
+            Archive::Kurrent($archive) => $call,
         }
     };
 }
@@ -72,10 +79,55 @@ impl Archived {
     }
 }
 
+/// Which place an address names.
+enum Place {
+    Postgres,
+    Kurrent,
+}
+
+impl Place {
+    fn of(url: &str) -> Result<Self, JournalError> {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            Some("esdb" | "esdb+discover" | "kurrentdb" | "kurrentdb+discover") => {
+                Ok(Self::Kurrent)
+            }
+            Some(_) | None => Err(JournalError::Malformed(
+                "an archive is at postgres://… or kurrentdb://…".into(),
+            )),
+        }
+    }
+}
+
 impl Archive {
     /// The archive at this address.
     pub async fn open(url: &str) -> Result<Self, JournalError> {
-        Ok(Self::Postgres(postgres::PostgresArchive::open(url).await?))
+        match Place::of(url)? {
+            Place::Postgres => Ok(Self::Postgres(postgres::PostgresArchive::open(url).await?)),
+            #[cfg(feature = "kurrent")]
+            Place::Kurrent => Ok(Self::Kurrent(kurrent::KurrentArchive::open(url).await?)),
+            #[cfg(not(feature = "kurrent"))]
+            Place::Kurrent => Err(without_kurrent()),
+        }
+    }
+
+    /// Lets the client of the archive at this address choose how the process does TLS, where it
+    /// insists on that. For it to be heard, nothing else may have chosen before.
+    #[cfg_attr(
+        not(feature = "kurrent"),
+        expect(
+            clippy::unused_async,
+            reason = "only the client of KurrentDB has to wait"
+        )
+    )]
+    pub async fn go_first(url: &str) {
+        #[cfg(feature = "kurrent")]
+        if matches!(Place::of(url), Ok(Place::Kurrent)) {
+            // Where it came too late, opening the archive says so.
+            drop(kurrent::go_first().await);
+        }
+        #[cfg(not(feature = "kurrent"))]
+        let _ = url;
     }
 
     /// The identity of the log that it is a copy of.
@@ -142,4 +194,11 @@ impl Archive {
             None => Err(JournalError::unavailable("the archive kept nothing")),
         }
     }
+}
+
+#[cfg(not(feature = "kurrent"))]
+fn without_kurrent() -> JournalError {
+    JournalError::Malformed(
+        "this program was built without KurrentDB: build it with --features kurrent".into(),
+    )
 }

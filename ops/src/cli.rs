@@ -72,7 +72,7 @@ pub enum RoleOf {
     Projections,
     /// Analyses leads by the automation's rules.
     GatewayAi,
-    /// Copies the log into PostgreSQL.
+    /// Copies the log into PostgreSQL or KurrentDB.
     Archive,
 }
 

@@ -2,9 +2,12 @@
 //!
 //! - `place`: the places, and what may happen to a copy there
 //! - `copying`, `comparing`, `restoring`: what must hold
+//! - `kurrent`: what can go wrong only there
 
 mod comparing;
 mod copying;
+#[cfg(feature = "kurrent")]
+mod kurrent;
 mod place;
 mod restoring;
 
@@ -13,6 +16,8 @@ use place::Place;
 macro_rules! suite {
     ($($group:ident { $($case:ident),* $(,)? })*) => {
         suite! { @on in_postgres [Place::postgres().await] $($($group $case)*)* }
+        #[cfg(feature = "kurrent")]
+        suite! { @on in_kurrent [Place::kurrent()] $($($group $case)*)* }
     };
     (@on $name:ident [$place:expr] $($group:ident $case:ident)*) => {
         mod $name {

@@ -3,6 +3,8 @@
 use journal::Journal;
 use journal::archive::{Archive, Archived};
 use journal::memory::MemoryJournal;
+#[cfg(feature = "kurrent")]
+use stories::servers::Kurrent;
 use stories::servers::{Postgres, eventually};
 
 use crate::backend::{beside, fresh_stream};
@@ -11,6 +13,8 @@ use crate::sample::grow;
 /// Where the copy is.
 pub enum Place {
     Postgres(Postgres),
+    #[cfg(feature = "kurrent")]
+    Kurrent(Kurrent),
 }
 
 impl Place {
@@ -18,9 +22,16 @@ impl Place {
         Self::Postgres(Postgres::start().await)
     }
 
+    #[cfg(feature = "kurrent")]
+    pub fn kurrent() -> Self {
+        Self::Kurrent(Kurrent::start())
+    }
+
     pub async fn open(&self) -> Archive {
         let url = match self {
             Self::Postgres(server) => server.url(),
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(server) => server.url(),
         };
         Archive::open(&url).await.unwrap()
     }
@@ -39,6 +50,15 @@ impl Place {
                 let change = "UPDATE rapport_archive SET body = REPLACE(body, 'key:1', 'key:2')";
                 sql(server, &format!("{change} WHERE sequence = {sequence}")).await;
             }
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(server) => server.tamper(&partition_0(server), |events| {
+                let event = events
+                    .iter_mut()
+                    .find(|event| event.revision + 1 == sequence);
+                let event = event.unwrap();
+                let body = String::from_utf8(event.data.to_vec()).unwrap();
+                event.data = body.replace("key:1", "key:2").into();
+            }),
         }
     }
 
@@ -49,6 +69,10 @@ impl Place {
                 let remove = "DELETE FROM rapport_archive WHERE sequence =";
                 sql(server, &format!("{remove} {sequence}")).await;
             }
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(server) => server.tamper(&partition_0(server), |events| {
+                events.retain(|event| event.revision + 1 != sequence);
+            }),
         }
     }
 
@@ -63,6 +87,16 @@ impl Place {
                 let swap = format!("{swap} {sequence} + 1 AND {two} ({sequence}, {next})");
                 sql(server, &swap).await;
             }
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(server) => server.tamper(&partition_0(server), |events| {
+                let first = events
+                    .iter()
+                    .position(|event| event.revision + 1 == sequence);
+                let first = first.unwrap();
+                events.swap(first, first + 1);
+                events[first].revision -= 1;
+                events[first + 1].revision += 1;
+            }),
         }
     }
 
@@ -73,6 +107,10 @@ impl Place {
                 let cut = "DELETE FROM rapport_archive WHERE sequence >";
                 sql(server, &format!("{cut} {sequence}")).await;
             }
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(server) => server.tamper(&partition_0(server), |events| {
+                events.retain(|event| event.revision < sequence);
+            }),
         }
     }
 }
@@ -139,4 +177,10 @@ async fn sql(server: &Postgres, sql: &str) {
     let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
     let done = sqlx::query(sql).execute(&pool).await.unwrap();
     assert!(done.rows_affected() > 0, "{sql}");
+}
+
+#[cfg(feature = "kurrent")]
+fn partition_0(server: &Kurrent) -> String {
+    let names = server.names();
+    names.into_iter().find(|name| name.ends_with("-0")).unwrap()
 }
