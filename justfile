@@ -18,6 +18,10 @@ lint:
 test *filter:
     cargo nextest run --workspace {{ filter }}
 
+# Run the tests of the archive in KurrentDB, with the feature it needs
+kurrent:
+    cargo nextest run -p journal -p ops -p stories --features kurrent -E 'test(kurrent)'
+
 # Review snapshots that changed (cargo install cargo-insta)
 snap:
     cargo insta test --workspace --test-runner nextest --review

@@ -1,15 +1,21 @@
-//! The copy of the log in PostgreSQL: what a lost stream is restored from, and the history that
-//! analysts can ask in SQL.
+//! The copy of the log in another place: what a lost stream is restored from.
 //!
-//! Every commit stands in `rapport_archive` byte for byte, with its position and hash, and its
-//! events in the table of `postgres-es` (`events`), in one transaction. How far the copy is follows
-//! from its rows, so a checkpoint cannot disagree with them. Personal fields stay sealed.
+//! - [`Archive`]: a copy in one of the places `postgres` or `kurrent`, chosen by its address
+//! - [`compare`]: the log is compared with it
+//! - [`restore`]: a log is made again from it
+//!
+//! Every commit stands there byte for byte, with its position and hash. How far the copy is follows
+//! from what stands there, so a checkpoint cannot disagree with it. Personal fields stay sealed.
+
+pub mod compare;
+#[cfg(feature = "kurrent")]
+mod kurrent;
+mod postgres;
+pub mod restore;
 
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use serde_json::{Value, json};
-use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::envelope::{CommitHash, Recorded};
 use crate::position::Position;
@@ -18,20 +24,24 @@ use crate::{Journal, JournalError};
 /// How long a copier waits after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-const TABLES: [&str; 3] = [
-    "CREATE TABLE IF NOT EXISTS rapport_archive_log (identity TEXT PRIMARY KEY)",
-    "CREATE TABLE IF NOT EXISTS rapport_archive (part BIGINT NOT NULL, sequence BIGINT NOT NULL, \
-     hash TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (part, sequence))",
-    // The table of postgres-es 0.5, as its db/init.sql has it.
-    "CREATE TABLE IF NOT EXISTS events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL, \
-     sequence BIGINT CHECK (sequence >= 0) NOT NULL, event_type TEXT NOT NULL, event_version TEXT NOT NULL, \
-     payload JSON NOT NULL, metadata JSON NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence))",
-];
-
-/// The copy of the log in PostgreSQL. Cheap to clone.
+/// The copy of the log, wherever it is. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Archive {
-    pool: PgPool,
+pub enum Archive {
+    /// In PostgreSQL.
+    Postgres(postgres::PostgresArchive),
+    /// In KurrentDB, formerly EventStoreDB.
+    #[cfg(feature = "kurrent")]
+    Kurrent(kurrent::KurrentArchive),
+}
+
+macro_rules! each {
+    ($self:ident, $archive:ident => $call:expr) => {
+        match $self {
+            Archive::Postgres($archive) => $call,
+            #[cfg(feature = "kurrent")]
+            Archive::Kurrent($archive) => $call,
+        }
+    };
 }
 
 /// A commit as the archive has it.
@@ -51,77 +61,98 @@ impl Archived {
     pub fn is_whole(&self) -> bool {
         CommitHash::of(self.body.as_bytes()).to_string() == self.hash
     }
+
+    /// What the archive is to have of a commit.
+    fn of(recorded: &Recorded) -> Result<Self, JournalError> {
+        let position = recorded.position;
+        let corrupt = |reason: String| JournalError::Corrupt { position, reason };
+        let body =
+            serde_json::to_string(&recorded.commit).map_err(|error| corrupt(error.to_string()))?;
+        if CommitHash::of(body.as_bytes()) != recorded.hash {
+            return Err(corrupt("it was not written by Rapport".into()));
+        }
+        Ok(Self {
+            position,
+            hash: recorded.hash.to_string(),
+            body,
+        })
+    }
+}
+
+/// Which place an address names.
+enum Place {
+    Postgres,
+    Kurrent,
+}
+
+impl Place {
+    fn of(url: &str) -> Result<Self, JournalError> {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            Some("esdb" | "esdb+discover" | "kurrentdb" | "kurrentdb+discover") => {
+                Ok(Self::Kurrent)
+            }
+            Some(_) | None => Err(JournalError::Malformed(
+                "an archive is at postgres://… or kurrentdb://…".into(),
+            )),
+        }
+    }
 }
 
 impl Archive {
-    /// The archive at this address, its tables made where they are missing.
+    /// The archive at this address.
     pub async fn open(url: &str) -> Result<Self, JournalError> {
-        let pool = PgPoolOptions::new().max_connections(4).connect(url).await?;
-        for table in TABLES {
-            // Two processes that start at once can both find one missing, and one then fails.
-            if sqlx::query(table).execute(&pool).await.is_err() {
-                sqlx::query(table).execute(&pool).await?;
-            }
+        match Place::of(url)? {
+            Place::Postgres => Ok(Self::Postgres(postgres::PostgresArchive::open(url).await?)),
+            #[cfg(feature = "kurrent")]
+            Place::Kurrent => Ok(Self::Kurrent(kurrent::KurrentArchive::open(url).await?)),
+            #[cfg(not(feature = "kurrent"))]
+            Place::Kurrent => Err(without_kurrent()),
         }
-        Ok(Self { pool })
+    }
+
+    /// Lets the client of the archive at this address choose how the process does TLS, where it
+    /// insists on that. For it to be heard, nothing else may have chosen before.
+    #[cfg_attr(
+        not(feature = "kurrent"),
+        expect(
+            clippy::unused_async,
+            reason = "only the client of KurrentDB has to wait"
+        )
+    )]
+    pub async fn go_first(url: &str) {
+        #[cfg(feature = "kurrent")]
+        if matches!(Place::of(url), Ok(Place::Kurrent)) {
+            // Where it came too late, opening the archive says so.
+            drop(kurrent::go_first().await);
+        }
+        #[cfg(not(feature = "kurrent"))]
+        let _ = url;
     }
 
     /// The identity of the log that it is a copy of.
     pub async fn identity(&self) -> Result<Option<String>, JournalError> {
-        let identity = sqlx::query_scalar("SELECT identity FROM rapport_archive_log");
-        Ok(identity.fetch_optional(&self.pool).await?)
+        each!(self, archive => archive.identity().await)
     }
 
     /// The last position of a partition that it has.
     pub async fn head(&self, partition: u16) -> Result<Position, JournalError> {
-        let last = sqlx::query_scalar(
-            "SELECT COALESCE(MAX(sequence), 0) FROM rapport_archive WHERE part = $1",
-        );
-        let last: i64 = last
-            .bind(i64::from(partition))
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(Position {
-            partition,
-            sequence: u64::try_from(last).unwrap_or_default(),
-        })
+        each!(self, archive => archive.head(partition).await)
     }
 
-    /// How many partitions it has commits of, at least one.
+    /// How many partitions it may have commits of, at least one.
     pub async fn partitions(&self) -> Result<u16, JournalError> {
-        let last = sqlx::query_scalar("SELECT COALESCE(MAX(part), 0) FROM rapport_archive");
-        let last: i64 = last.fetch_one(&self.pool).await?;
-        Ok(u16::try_from(last).unwrap_or_default() + 1)
+        each!(self, archive => archive.partitions().await)
     }
 
-    /// Commits of a partition behind this sequence, in order.
+    /// Commits of a partition behind this sequence, at most `limit`, in order.
     pub async fn read(
         &self,
         partition: u16,
         after: u64,
-        limit: i64,
+        limit: usize,
     ) -> Result<Vec<Archived>, JournalError> {
-        let rows = sqlx::query_as(
-            "SELECT sequence, hash, body FROM rapport_archive WHERE part = $1 AND sequence > $2 \
-             ORDER BY sequence LIMIT $3",
-        );
-        let rows = rows
-            .bind(i64::from(partition))
-            .bind(signed(after))
-            .bind(limit);
-        let rows: Vec<(i64, String, String)> = rows.fetch_all(&self.pool).await?;
-        let archived = |(sequence, hash, body): (i64, String, String)| {
-            let sequence = u64::try_from(sequence).unwrap_or_default();
-            Archived {
-                position: Position {
-                    partition,
-                    sequence,
-                },
-                hash,
-                body,
-            }
-        };
-        Ok(rows.into_iter().map(archived).collect())
+        each!(self, archive => archive.read(partition, after, limit).await)
     }
 
     /// Copies a log for ever. Several may do so at once; each commit is kept once.
@@ -138,140 +169,36 @@ impl Archive {
     }
 
     async fn copy_partition(&self, journal: &Journal, partition: u16) -> Result<(), JournalError> {
-        self.claim(&journal.identity()).await?;
+        self.claim(journal).await?;
         let mut feed = journal.follow_sealed(partition, self.head(partition).await?.sequence);
         while let Some(batch) = feed.next().await {
-            self.keep(&batch?).await?;
+            let batch = batch?;
+            each!(self, archive => archive.keep(&batch).await)?;
         }
         Ok(())
     }
 
-    /// Refuses a log that is another than the one it is a copy of.
-    async fn claim(&self, identity: &str) -> Result<(), JournalError> {
+    /// Makes an empty archive that of this log, and refuses any other log from then on.
+    pub async fn claim(&self, journal: &Journal) -> Result<(), JournalError> {
+        let identity = journal.identity();
+        if self.identity().await?.is_none() {
+            each!(self, archive => archive.sign(&identity, journal.partitions()).await)?;
+        }
+        // Read again: another log may have been faster.
         match self.identity().await? {
             Some(known) if known == identity => Ok(()),
             Some(known) => Err(JournalError::Malformed(format!(
                 "the archive is a copy of the log {known}, and this is {identity}: \
                  point ARCHIVE_URL to an empty database, or NATS_URL to that log"
             ))),
-            None => {
-                let put = sqlx::query(
-                    "INSERT INTO rapport_archive_log VALUES ($1) ON CONFLICT DO NOTHING",
-                );
-                put.bind(identity).execute(&self.pool).await?;
-                Ok(())
-            }
+            None => Err(JournalError::unavailable("the archive kept nothing")),
         }
     }
-
-    /// Keeps a batch, commits and events together.
-    async fn keep(&self, batch: &[Recorded]) -> Result<(), JournalError> {
-        let (mut commits, mut events) = (Commits::default(), Events::default());
-        for recorded in batch {
-            commits.add(recorded)?;
-            events.add(recorded)?;
-        }
-        let mut transaction = self.pool.begin().await?;
-        let put = sqlx::query(
-            "INSERT INTO rapport_archive SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[]) \
-             ON CONFLICT DO NOTHING",
-        );
-        let put = put
-            .bind(commits.parts)
-            .bind(commits.sequences)
-            .bind(commits.hashes)
-            .bind(commits.bodies);
-        put.execute(&mut *transaction).await?;
-        let put = sqlx::query(
-            "INSERT INTO events SELECT t, i, s, e, v, p::json, m::json FROM UNNEST($1::text[], $2::text[], \
-             $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) AS u(t, i, s, e, v, p, m) \
-             ON CONFLICT DO NOTHING",
-        );
-        let put = put
-            .bind(events.types)
-            .bind(events.ids)
-            .bind(events.sequences)
-            .bind(events.names);
-        let put = put
-            .bind(events.versions)
-            .bind(events.payloads)
-            .bind(events.metadata);
-        put.execute(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
-    }
 }
 
-/// Columns of `rapport_archive`.
-#[derive(Default)]
-struct Commits {
-    parts: Vec<i64>,
-    sequences: Vec<i64>,
-    hashes: Vec<String>,
-    bodies: Vec<String>,
-}
-
-impl Commits {
-    fn add(&mut self, recorded: &Recorded) -> Result<(), JournalError> {
-        let position = recorded.position;
-        let corrupt = |reason: String| JournalError::Corrupt { position, reason };
-        let body =
-            serde_json::to_string(&recorded.commit).map_err(|error| corrupt(error.to_string()))?;
-        if CommitHash::of(body.as_bytes()) != recorded.hash {
-            return Err(corrupt("it was not written by Rapport".into()));
-        }
-        self.parts.push(position.partition.into());
-        self.sequences.push(signed(position.sequence));
-        self.hashes.push(recorded.hash.to_string());
-        self.bodies.push(body);
-        Ok(())
-    }
-}
-
-/// Columns of the table of postgres-es.
-#[derive(Default)]
-struct Events {
-    types: Vec<String>,
-    ids: Vec<String>,
-    sequences: Vec<i64>,
-    names: Vec<String>,
-    versions: Vec<String>,
-    payloads: Vec<String>,
-    metadata: Vec<String>,
-}
-
-impl Events {
-    fn add(&mut self, recorded: &Recorded) -> Result<(), JournalError> {
-        let (commit, position) = (&recorded.commit, recorded.position);
-        let metadata = json!({
-            "position": position.to_string(), "hash": recorded.hash, "commit_id": commit.commit_id,
-            "workspace": commit.workspace, "actor": commit.actor, "command": commit.command,
-            "correlation": commit.correlation, "causation": commit.causation, "at": commit.at,
-        });
-        for (version, event) in (commit.first_version..).zip(&commit.events) {
-            let event: Value =
-                serde_json::from_str(event.get()).map_err(|error| JournalError::Corrupt {
-                    position,
-                    reason: error.to_string(),
-                })?;
-            self.types.push(commit.category.to_string());
-            self.ids.push(format!("{}.{}", commit.workspace, commit.id));
-            self.sequences.push(signed(version));
-            self.names
-                .push(event["type"].as_str().unwrap_or_default().to_owned());
-            self.versions.push(event["version"].to_string());
-            self.payloads.push(event["payload"].to_string());
-            self.metadata.push(metadata.to_string());
-        }
-        Ok(())
-    }
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-impl From<sqlx::Error> for JournalError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::unavailable(error)
-    }
+#[cfg(not(feature = "kurrent"))]
+fn without_kurrent() -> JournalError {
+    JournalError::Malformed(
+        "this program was built without KurrentDB: build it with --features kurrent".into(),
+    )
 }

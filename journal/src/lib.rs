@@ -3,7 +3,7 @@
 //! - [`token`], [`position`], [`envelope`]: what is stored and where
 //! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
-//! - [`archive`]: the copy in PostgreSQL
+//! - [`archive`]: the copy in another place, PostgreSQL or KurrentDB
 //! - `search`: the log by time
 //! - `pace`: batches instead of single commits, under load
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots

@@ -74,7 +74,7 @@ pub enum RoleOf {
     GatewayAi,
     /// Calls webhooks.
     GatewayWebhooks,
-    /// Copies the log into PostgreSQL.
+    /// Copies the log into PostgreSQL or KurrentDB.
     Archive,
 }
 

@@ -24,7 +24,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::cli::{RoleOf, Serve};
 use crate::settings::Settings;
-use crate::system::System;
+use crate::system::{self, System};
 use crate::telemetry;
 
 /// How long requests in work may take once the process was asked to stop.
@@ -33,6 +33,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// `rapport serve`: starts these roles; callers need a key.
 pub async fn serve(serve: Serve) -> anyhow::Result<()> {
     let Serve { roles, settings } = serve;
+    if roles.contains(&RoleOf::Archive) {
+        system::choose_tls(&settings).await;
+    }
     let _telemetry = telemetry::start(&settings)?;
     let system = System::open(&settings, &roles).await?;
     if system.plays(RoleOf::Api) {

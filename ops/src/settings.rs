@@ -47,7 +47,7 @@ pub struct Settings {
     /// The read models: postgres://…; without it they are a file in `DATA_DIR`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = parse_database)]
     pub database_url: Option<Database>,
-    /// The archive of the log: postgres://…; beside the read models unless set
+    /// The archive of the log: postgres://… or kurrentdb://…; beside the read models unless set
     #[arg(long, env = "ARCHIVE_URL", hide_env_values = true, value_parser = not_blank)]
     pub archive_url: Option<Secret>,
     /// The workspace that the demo and the tools work in

@@ -55,6 +55,7 @@ pub struct Tools {
 impl Tools {
     /// Opens the log.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        choose_tls(settings).await;
         let journal = open_journal(settings).await?;
         let desk = Desk::local(journal.clone(), Clock::System);
         Ok(Self {
@@ -95,6 +96,7 @@ impl Tools {
             settings.nats_url.is_some(),
             "a lost log in NATS is restored: set NATS_URL; a file is restored from its backup"
         );
+        choose_tls(settings).await;
         let archive = open_archive(settings).await?;
         let identity = archive
             .identity()
@@ -360,15 +362,28 @@ async fn open_journal_as(settings: &Settings, identity: Option<String>) -> anyho
 
 /// The archive at `ARCHIVE_URL`, or beside the read models.
 async fn open_archive(settings: &Settings) -> anyhow::Result<Archive> {
-    let url = match (&settings.archive_url, &settings.database_url) {
-        (Some(url), _) | (None, Some(Database::Postgres(url))) => &url.0,
-        (None, Some(Database::Sqlite(_)) | None) => {
-            bail!("the archive is in PostgreSQL: set ARCHIVE_URL (or DATABASE_URL) to postgres://…")
-        }
-    };
-    Archive::open(url)
+    Archive::open(archive_url(settings)?)
         .await
         .context("the archive (ARCHIVE_URL)")
+}
+
+/// Chooses how a process that may need the archive does TLS, before anything connects: by ring,
+/// unless the archive's client insists on another.
+pub async fn choose_tls(settings: &Settings) {
+    if let Ok(url) = archive_url(settings) {
+        Archive::go_first(url).await;
+    }
+    gateways::tls::use_ring();
+}
+
+fn archive_url(settings: &Settings) -> anyhow::Result<&str> {
+    match (&settings.archive_url, &settings.database_url) {
+        (Some(url), _) | (None, Some(Database::Postgres(url))) => Ok(&url.0),
+        (None, Some(Database::Sqlite(_)) | None) => bail!(
+            "the archive is in PostgreSQL or KurrentDB: set ARCHIVE_URL to postgres://… or \
+             kurrentdb://…, or DATABASE_URL to postgres://…"
+        ),
+    }
 }
 
 async fn open_registry(settings: &Settings) -> anyhow::Result<Registry> {

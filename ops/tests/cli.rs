@@ -74,3 +74,17 @@ fn the_doctor_finds_a_fresh_folder_well() {
         .all(|finding| finding["good"] == true);
     assert!(output.status.success() && good, "{findings}");
 }
+
+#[test]
+fn an_archive_is_in_a_place_that_this_program_knows() {
+    let archive = |url: &str| {
+        let all = "api,commands,projections,gateway-ai,archive";
+        let serve = ["serve", "--role", all, "--archive-url", url];
+        error(&Folder::new("cli"), &serve)
+    };
+    assert!(archive("mysql://somewhere").contains("postgres://… or kurrentdb://…"));
+    if cfg!(not(feature = "kurrent")) {
+        let refusal = archive("kurrentdb://somewhere");
+        assert!(refusal.contains("--features kurrent"), "{refusal}");
+    }
+}

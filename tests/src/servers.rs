@@ -2,6 +2,7 @@
 //!
 //! - [`nats`]: one NATS node, or a cluster of them
 //! - [`postgres`]: one PostgreSQL server
+//! - `kurrent`: a KurrentDB inside this process (feature `kurrent`)
 //! - [`folder`]: a temporary folder
 //! - `child`, `tools`: a process that dies with us, and its program
 //!
@@ -9,6 +10,8 @@
 
 pub(crate) mod child;
 pub mod folder;
+#[cfg(feature = "kurrent")]
+pub mod kurrent;
 pub mod nats;
 pub mod postgres;
 mod tools;
@@ -16,6 +19,8 @@ mod tools;
 use std::time::{Duration, Instant};
 
 pub use folder::Folder;
+#[cfg(feature = "kurrent")]
+pub use kurrent::Kurrent;
 pub use nats::{NatsCluster, NatsServer};
 pub use postgres::Postgres;
 

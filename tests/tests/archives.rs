@@ -1,7 +1,12 @@
 //! The archive: the log is compared with it, and restored from it.
+//!
+//! The stories about a KurrentDB need the feature `kurrent`, here and in the program beside them:
+//! `ops/test` builds both.
 
 use serde_json::json;
 use stories::crm::Crm;
+#[cfg(feature = "kurrent")]
+use stories::servers::Kurrent;
 
 const ROLES: [&str; 4] = ["commands", "projections,gateway-ai", "archive", "api"];
 
@@ -35,7 +40,25 @@ async fn given_a_history(crm: &Crm) {
 
 #[tokio::test]
 async fn a_lost_stream_is_restored_and_the_read_models_go_on() {
-    let mut crm = Crm::cluster_of(&ROLES, &[]).await;
+    its_stream_is_lost_and_restored(Crm::cluster_of(&ROLES, &[]).await).await;
+}
+
+#[cfg(feature = "kurrent")]
+#[tokio::test]
+async fn a_lost_stream_is_restored_from_kurrent_too() {
+    let server = Kurrent::start();
+    let crm = Crm::cluster_of(&ROLES, &[("ARCHIVE_URL", &server.url())]).await;
+    its_stream_is_lost_and_restored(crm).await;
+    let names = server.names();
+    let mut events = names.iter().flat_map(|name| server.events(name));
+    let tells_who = |data: &[u8]| data.windows(7).any(|window| window == b"Zinaida");
+    assert!(
+        events.all(|event| !tells_who(&event.data)),
+        "the archive is sealed"
+    );
+}
+
+async fn its_stream_is_lost_and_restored(mut crm: Crm) {
     given_a_history(&crm).await;
     let before = (
         crm.get("/api/v1/leads/1").await.good(),
@@ -69,6 +92,20 @@ async fn a_lost_stream_is_restored_and_the_read_models_go_on() {
         !list.contains("\"generation\":2"),
         "nothing was rebuilt: {list}"
     );
+}
+
+#[cfg(feature = "kurrent")]
+#[tokio::test]
+async fn the_first_difference_from_kurrent_is_named() {
+    let server = Kurrent::start();
+    let crm = Crm::cluster_of(&ROLES, &[("ARCHIVE_URL", &server.url())]).await;
+    given_a_history(&crm).await;
+    let names = server.names();
+    let stream = names.iter().find(|name| name.ends_with("-0")).unwrap();
+    server.tamper(stream, |events| events[3].data = "{}".into());
+    let told = crm.cli(&["events", "verify", "--archive"]);
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("0:4 was changed in the archive"), "{told}");
 }
 
 #[tokio::test]

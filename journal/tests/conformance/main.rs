@@ -1,9 +1,11 @@
 //! One suite for every backend of the log: what holds on one must hold on all.
 //!
+//! - `archives`: the same for every place of the archive
 //! - `backend`: the backends, and how each is opened, crashed and opened again
 //! - `sample`: commits to append
 //! - `cases`: what must hold; a case takes a workspace of its own, so that cases can share a log
 
+mod archives;
 mod backend;
 mod cases;
 mod sample;

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
+use journal::archive::compare::compare;
 use journal::envelope::{CommitHash, Recorded};
 use journal::token::StreamId;
 use schemas::any::DomainEvent;
@@ -44,7 +45,7 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     let archived = if archive {
-        Some(compare(&tools).await?)
+        Some(compare(&tools.journal, &tools.archive().await?).await?)
     } else {
         None
     };
@@ -63,56 +64,6 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Compares the log with its archive, position by position; tells how many the archive has.
-async fn compare(tools: &Tools) -> anyhow::Result<u64> {
-    let archive = tools.archive().await?;
-    let mut same = 0;
-    for head in tools.journal.heads().await? {
-        let end = archive.head(head.partition).await?;
-        ensure!(
-            end.sequence <= head.sequence,
-            "the log ends at {head}, and the archive has {end}: the log was cut off; rapport events restore brings it back"
-        );
-        let mut after = 0;
-        while after < end.sequence {
-            let copies = archive
-                .read(head.partition, after, i64::try_from(BATCH)?)
-                .await?;
-            let commits = tools
-                .journal
-                .read_sealed(head.partition, after, copies.len().max(1))
-                .await?;
-            let expected = (after + 1..).zip(commits.iter().zip(&copies));
-            for (sequence, (commit, copy)) in expected {
-                ensure!(
-                    copy.position.sequence == sequence,
-                    "the archive lacks {}:{sequence}",
-                    head.partition
-                );
-                ensure!(
-                    copy.is_whole(),
-                    "{} was changed in the archive",
-                    copy.position
-                );
-                ensure!(
-                    commit.hash.to_string() == copy.hash,
-                    "{} was changed in the log: the archive has another commit there",
-                    copy.position
-                );
-                same += 1;
-                after = sequence;
-            }
-            ensure!(
-                !copies.is_empty(),
-                "the archive lacks {}:{}",
-                head.partition,
-                after + 1
-            );
-        }
-    }
-    Ok(same)
 }
 
 fn check(recorded: &Recorded, tails: &mut HashMap<StreamId, Tail>) -> anyhow::Result<()> {
