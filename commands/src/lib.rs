@@ -5,6 +5,7 @@
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
 //! - [`policies`]: an event in, commands out
+//! - [`meters`]: what of all this is counted
 //! - [`http`]: the write routes, and the vocabulary that read routes share
 //!
 //! Invariant: nothing changes but through [`desk::Desk`].
@@ -15,6 +16,7 @@ pub mod desk;
 pub mod http;
 pub mod idempotency;
 pub mod keys;
+pub mod meters;
 pub mod numbers;
 pub mod origin;
 pub mod policies;

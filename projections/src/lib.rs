@@ -21,6 +21,7 @@ pub mod follower;
 pub mod funnel;
 pub mod http;
 pub mod leads;
+pub mod meters;
 pub mod progress;
 pub mod projection;
 pub mod registry;
