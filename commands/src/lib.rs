@@ -6,6 +6,7 @@
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
 //! - [`policies`]: an event in, commands out
 //! - [`effects`]: what aggregates decided to cause outside, carried out by gateways
+//! - [`meters`]: what of all this is counted
 //! - [`http`]: the write routes, and the vocabulary that read routes share
 //!
 //! Invariant: nothing changes but through [`desk::Desk`].
@@ -17,6 +18,7 @@ pub mod effects;
 pub mod http;
 pub mod idempotency;
 pub mod keys;
+pub mod meters;
 pub mod numbers;
 pub mod origin;
 pub mod policies;

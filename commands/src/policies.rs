@@ -17,6 +17,7 @@ use journal::{Journal, JournalError};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::meters;
 use cursor::Cursor;
 
 /// How often the cursor is kept while events come.
@@ -60,9 +61,15 @@ async fn follow<P: Policy>(
     clock: &Clock,
     partition: u16,
 ) -> Result<(), JournalError> {
-    let Some(mut cursor) = Cursor::take(journal, clock, policy.name(), partition).await? else {
+    let taken = Cursor::take(journal, clock, policy.name(), partition).await;
+    let Some(mut cursor) =
+        taken.inspect_err(|_| meters::policy_of_another(policy.name(), partition))?
+    else {
+        meters::policy_of_another(policy.name(), partition);
         return Ok(());
     };
+    // Before anything is done: a policy that cannot go on must say how far it is behind.
+    cursor.report().await;
     let mut feed = journal.follow(partition, cursor.sequence());
     let mut kept = Instant::now();
     loop {
@@ -74,10 +81,12 @@ async fn follow<P: Policy>(
             policy.react(recorded).await?;
             cursor.passed(recorded.position.sequence);
             if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
+                meters::policy_of_another(policy.name(), partition);
                 return Ok(());
             }
         }
         if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
+            meters::policy_of_another(policy.name(), partition);
             return Ok(());
         }
     }
@@ -85,5 +94,9 @@ async fn follow<P: Policy>(
 
 async fn keep(cursor: &mut Cursor, kept: &mut Instant) -> Result<bool, JournalError> {
     *kept = Instant::now();
-    cursor.keep().await
+    let ours = cursor.keep().await?;
+    if ours {
+        cursor.report().await;
+    }
+    Ok(ours)
 }

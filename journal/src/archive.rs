@@ -19,10 +19,12 @@ use futures::StreamExt as _;
 
 use crate::envelope::{CommitHash, Recorded};
 use crate::position::Position;
-use crate::{Journal, JournalError};
+use crate::{Journal, JournalError, meters};
 
 /// How long a copier waits after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often it says how far it is.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// The copy of the log, wherever it is. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -157,7 +159,7 @@ impl Archive {
 
     /// Copies a log for ever. Several may do so at once; each commit is kept once.
     pub async fn copy(&self, journal: &Journal) {
-        let partitions = (0..journal.partitions()).map(|partition| async move {
+        let copying = (0..journal.partitions()).map(|partition| async move {
             loop {
                 if let Err(error) = self.copy_partition(journal, partition).await {
                     tracing::warn!(%error, partition, "the archive pauses");
@@ -165,7 +167,21 @@ impl Archive {
                 tokio::time::sleep(PAUSE).await;
             }
         });
-        futures::future::join_all(partitions).await;
+        let copying = futures::future::join_all(copying);
+        futures::future::join(copying, self.report(journal)).await;
+    }
+
+    /// Says for ever how far the copy is behind the log.
+    async fn report(&self, journal: &Journal) {
+        loop {
+            let heads = journal.heads().await.unwrap_or_default();
+            for partition in 0..journal.partitions() {
+                let head = heads.iter().find(|head| head.partition == partition);
+                let copied = self.head(partition).await.ok();
+                meters::archived(partition, head.copied().zip(copied));
+            }
+            tokio::time::sleep(REPORT_EVERY).await;
+        }
     }
 
     async fn copy_partition(&self, journal: &Journal, partition: u16) -> Result<(), JournalError> {

@@ -15,6 +15,7 @@ pub mod archive;
 pub mod claim;
 pub mod envelope;
 pub mod memory;
+pub mod meters;
 pub mod nats;
 mod pace;
 pub mod position;
@@ -24,6 +25,8 @@ pub mod sqlite;
 pub mod store;
 pub mod token;
 pub mod vault;
+
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
@@ -148,7 +151,10 @@ impl Journal {
         commit: Sealed,
         expected_last: u64,
     ) -> Result<Position, JournalError> {
-        each!(self, journal => journal.append(commit, expected_last).await)
+        let begun = Instant::now();
+        let position = each!(self, journal => journal.append(commit, expected_last).await)?;
+        meters::appended(begun);
+        Ok(position)
     }
 
     /// The commits of a stream behind this sequence, in order.

@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimKey};
 use crate::envelope::{MAX_BYTES, Recorded, Sealed};
+use crate::meters::InFlight;
 use crate::position::Position;
 use crate::token::StreamId;
 use crate::{Feed, JournalError, partition_of};
@@ -101,6 +102,7 @@ impl NatsJournal {
             body: commit.bytes.into(),
             expected_last,
         };
+        let _in_flight = InFlight::begin();
         let sequence = publish::put(&self.inner.client, self.events(partition)?, &letter).await?;
         Ok(Position {
             partition,

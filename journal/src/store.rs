@@ -18,6 +18,7 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::envelope::{Commit, Sealed};
+use crate::meters::Loads;
 use crate::token::{StreamId, Token};
 use crate::vault::Subject;
 use crate::{Journal, JournalError, sealing};
@@ -59,6 +60,7 @@ pub struct Store<A> {
     journal: Journal,
     category: Token,
     cache: Arc<Cache<StreamId, Arc<Loaded<A>>>>,
+    loads: Loads,
 }
 
 impl<A> Clone for Store<A> {
@@ -67,6 +69,7 @@ impl<A> Clone for Store<A> {
             journal: self.journal.clone(),
             category: self.category.clone(),
             cache: Arc::clone(&self.cache),
+            loads: self.loads.clone(),
         }
     }
 }
@@ -80,6 +83,7 @@ impl<A: Storable> Store<A> {
             journal,
             category: Token::try_new(A::TYPE)?,
             cache: Arc::new(Cache::new(cached)),
+            loads: Loads::of(A::TYPE),
         })
     }
 
@@ -95,16 +99,26 @@ impl<A: Storable> Store<A> {
 
     /// The aggregate as the cache or the log has it. However many ask at once, it is read once.
     pub async fn load(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
-        self.cache
-            .get_or_insert_async(stream, self.read(stream))
-            .await
+        let mut missed = false;
+        let read = async {
+            missed = true;
+            self.read(stream).await
+        };
+        let loaded = self.cache.get_or_insert_async(stream, read).await?;
+        if !missed {
+            self.loads.cache.increment(1);
+        }
+        Ok(loaded)
     }
 
     /// The aggregate as the log has it now.
     pub async fn reload(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
         let known = self.cache.get(stream);
         let loaded = match known {
-            Some(known) => self.catch_up(stream, known).await?,
+            Some(known) => {
+                self.loads.cache.increment(1);
+                self.catch_up(stream, known).await?
+            }
             None => self.read(stream).await?,
         };
         self.cache.insert(stream.clone(), Arc::clone(&loaded));
@@ -209,9 +223,13 @@ impl<A: Storable> Store<A> {
             Some(bytes) if Self::is_personal() => self.opened(stream, &bytes).await?,
             snapshot => snapshot,
         };
-        let known = snapshot
-            .and_then(|bytes| Loaded::from_snapshot(&bytes))
-            .unwrap_or_default();
+        let known = snapshot.and_then(|bytes| Loaded::from_snapshot(&bytes));
+        let from = match known {
+            Some(_) => &self.loads.snapshot,
+            None => &self.loads.log,
+        };
+        from.increment(1);
+        let known = known.unwrap_or_default();
         self.catch_up(stream, Arc::new(known)).await
     }
 

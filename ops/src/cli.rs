@@ -1,6 +1,7 @@
 //! What may be typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::key::Role;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// Check settings, log and read models, and say what is wrong
     Doctor(Plain),
+    /// Watch running processes: commands, log, requests, projections, policies
+    Top(Top),
     /// Print the OpenAPI description of the HTTP API
     Openapi,
 }
@@ -97,6 +100,23 @@ pub struct Plain {
     pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// Watch running processes.
+#[derive(Args)]
+pub struct Top {
+    /// Where a process listens; say it once for each process of a cluster
+    #[arg(long = "url", default_value = "http://127.0.0.1:8000")]
+    pub urls: Vec<String>,
+    /// How often to ask, and how long an interval is: 500ms, 1s, 1m
+    #[arg(long, default_value = "1s", value_parser = parse_every)]
+    pub every: Duration,
+    /// Print one interval as text and end; needs no terminal
+    #[arg(long)]
+    pub once: bool,
+    /// Print one interval as JSON and end, for scripts
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Subcommand)]
@@ -217,6 +237,26 @@ pub enum Keys {
     },
 }
 
+fn parse_every(text: &str) -> Result<Duration, String> {
+    let wrong = || "say how many ms, s or m, as 500ms, 1s, 1m".to_owned();
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    let unit = match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_mins(1),
+        _ => return Err(wrong()),
+    };
+    let every = unit * number;
+    if every < Duration::from_millis(100) {
+        return Err("less than 100ms tells nothing".to_owned());
+    }
+    Ok(every)
+}
+
 fn parse_role(text: &str) -> Result<Role, String> {
     let names = || {
         Role::ALL
@@ -240,6 +280,7 @@ impl Cli {
             Command::Backtest(backtest) => crate::backtest::run(backtest).await,
             Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
             Command::Doctor(plain) => crate::doctor::run(plain).await,
+            Command::Top(top) => crate::top::run(top).await,
             Command::Openapi => crate::openapi::print().await,
         }
     }

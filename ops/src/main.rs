@@ -21,6 +21,7 @@ mod server;
 mod settings;
 mod system;
 mod telemetry;
+mod top;
 
 use clap::Parser as _;
 

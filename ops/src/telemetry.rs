@@ -5,6 +5,9 @@
 //! go there too, beside `/metrics`.
 
 mod bridge;
+pub mod meters;
+#[cfg(test)]
+mod tests;
 
 use std::sync::OnceLock;
 
@@ -30,6 +33,11 @@ static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Seconds: a request of ours takes a few milliseconds, a language model's answer many seconds.
 const BUCKETS: &[f64] = &[
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Commits in a batch, writes in a transaction.
+const SIZES: &[f64] = &[
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0,
 ];
 
 /// Sends what is still to be sent when it is dropped.
@@ -85,17 +93,26 @@ pub fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     Ok(Telemetry { traces, metrics })
 }
 
-/// The metrics as Prometheus reads them.
+/// The metrics as Prometheus reads them, without those that are not this process's to tell.
 pub fn prometheus() -> String {
-    PROMETHEUS
+    meters::measure();
+    let all = PROMETHEUS
         .get()
         .map(PrometheusHandle::render)
-        .unwrap_or_default()
+        .unwrap_or_default();
+    told(&all)
+}
+
+/// Without the series whose value is [`journal::meters::UNKNOWN`].
+fn told(all: &str) -> String {
+    let lines = all.lines().filter(|line| !line.ends_with(" NaN"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn record(exported: Option<&SdkMeterProvider>) -> anyhow::Result<()> {
     let prometheus = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZES))
         .context("the buckets of the metrics")?
         .build_recorder();
     let handle = PROMETHEUS.get_or_init(|| prometheus.handle()).clone();
@@ -113,7 +130,9 @@ fn record(exported: Option<&SdkMeterProvider>) -> anyhow::Result<()> {
         None => fanout,
     };
     metrics::set_global_recorder(fanout.build())
-        .map_err(|error| anyhow::anyhow!("metrics: {error}"))
+        .map_err(|error| anyhow::anyhow!("metrics: {error}"))?;
+    meters::start();
+    Ok(())
 }
 
 fn resource() -> Resource {

@@ -78,7 +78,7 @@ fn the_doctor_finds_a_fresh_folder_well() {
 #[test]
 fn an_archive_is_in_a_place_that_this_program_knows() {
     let archive = |url: &str| {
-        let all = "api,commands,projections,gateway-ai,archive";
+        let all = "api,commands,projections,gateway-ai,gateway-webhooks,archive";
         let serve = ["serve", "--role", all, "--archive-url", url];
         error(&Folder::new("cli"), &serve)
     };
@@ -87,4 +87,33 @@ fn an_archive_is_in_a_place_that_this_program_knows() {
         let refusal = archive("kurrentdb://somewhere");
         assert!(refusal.contains("--features kurrent"), "{refusal}");
     }
+}
+
+#[test]
+fn top_says_how_to_start_what_does_not_run() {
+    let refusal = error(
+        &Folder::new("cli"),
+        &["top", "--once", "--url", "http://127.0.0.1:1"],
+    );
+    assert!(
+        refusal.contains("start it with `rapport demo`"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn top_needs_a_terminal_or_once() {
+    let refusal = error(&Folder::new("cli"), &["top"]);
+    assert!(refusal.contains("use --once"), "{refusal}");
+}
+
+#[test]
+fn top_names_an_address_that_is_none() {
+    let refusal = error(
+        &Folder::new("cli"),
+        &["top", "--once", "--url", "localhost:8000"],
+    );
+    assert!(refusal.contains("http://127.0.0.1:8000"), "{refusal}");
+    let refusal = error(&Folder::new("cli"), &["top", "--every", "1"]);
+    assert!(refusal.contains("500ms"), "{refusal}");
 }

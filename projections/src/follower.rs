@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::change::Change;
 use crate::db::DbError;
+use crate::meters::{self, Far};
 use crate::progress::Progress;
 use crate::projection::Screen;
 use crate::registry::{Generation, Registry};
@@ -146,6 +147,7 @@ impl Follower {
             match self.session().await {
                 Ok(Regroup) => {}
                 Err(error) => {
+                    meters::kept_by_others(&self.screens, std::iter::empty());
                     tracing::warn!(%error, "the read models are not kept for a moment");
                     tokio::time::sleep(TICK).await;
                 }
@@ -156,6 +158,7 @@ impl Follower {
     /// Lets other processes take what this one keeps, without waiting for the lease.
     pub async fn give_back(&self) {
         let held = std::mem::take(&mut *self.lock());
+        meters::kept_by_others(&self.screens, std::iter::empty());
         for generation in held {
             drop(self.registry.give_back(&generation).await);
         }
@@ -165,6 +168,7 @@ impl Follower {
     async fn session(&self) -> Result<Regroup, FollowError> {
         self.check().await?;
         let (mut front, behind) = self.take_all().await?;
+        meters::kept_by_others(&self.screens, front.iter().map(Held::name));
         if front.is_empty() && behind.is_empty() {
             tokio::time::sleep(TICK).await;
             return Ok(Regroup);
@@ -328,15 +332,13 @@ impl Follower {
     async fn report(&self, front: &[Held]) -> Result<(), FollowError> {
         let (heads, now) = (self.journal.heads().await?, self.clock.now());
         for held in front {
-            let name = held.name().to_owned();
-            metrics::gauge!("rapport_projection_lag_events", "projection" => name.clone())
-                .set(held.lag(&heads));
-            metrics::gauge!("rapport_projection_lag_seconds", "projection" => name.clone())
-                .set(held.lag_seconds(&heads, now));
-            metrics::gauge!("rapport_projection_heartbeat_seconds", "projection" => name.clone())
-                .set(now.as_duration().as_secs_f64());
-            metrics::gauge!("rapport_projection_parked", "projection" => name)
-                .set(held.parked_count());
+            let far = Far {
+                name: held.name(),
+                events: held.lag(&heads),
+                seconds: held.lag_seconds(&heads, now),
+                parked: held.parked_count(),
+            };
+            meters::kept(&far, now);
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ pub mod funnel;
 pub mod http;
 pub mod leads;
 pub mod listing;
+pub mod meters;
 pub mod progress;
 pub mod projection;
 pub mod registry;

@@ -13,6 +13,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{Handled, Outcome, Stores, stream_of};
 use crate::clock::Clock;
+use crate::meters::{self, Commands};
 use crate::origin::Origin;
 
 /// How often a lost race is decided again before the caller is told to come back.
@@ -26,6 +27,7 @@ pub struct Local {
     pub(super) clock: Clock,
     stripes: Box<[Mutex<()>]>,
     hasher: RandomState,
+    meters: Commands,
 }
 
 impl Local {
@@ -35,6 +37,7 @@ impl Local {
             clock,
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
+            meters: Commands::of(Stores::CATEGORIES),
         }
     }
 
@@ -47,12 +50,37 @@ impl Local {
         origin: &Origin,
         fresh: bool,
     ) -> Outcome<A> {
+        let outcome = self.carry_out(id, command, origin, fresh).await;
+        if let Some(meters) = self.meters.get(A::TYPE) {
+            let ended = match &outcome {
+                Ok(_) => &meters.done,
+                Err(AggregateError::UserError(_)) => &meters.refused,
+                Err(AggregateError::AggregateConflict) => &meters.conflict,
+                Err(
+                    AggregateError::DatabaseConnectionError(_)
+                    | AggregateError::DeserializationError(_)
+                    | AggregateError::UnexpectedError(_),
+                ) => &meters.failed,
+            };
+            ended.increment(1);
+        }
+        outcome
+    }
+
+    async fn carry_out<A: Handled>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        origin: &Origin,
+        fresh: bool,
+    ) -> Outcome<A> {
         let stream = stream_of(A::store(&self.stores), &origin.workspace, id).map_err(failed)?;
         let name = command_name(&command);
         let commit_id = origin.commit_id(&stream, &name);
         if origin.retried
             && let Some(done) = self.done_before::<A>(&stream, commit_id).await?
         {
+            meters::appended_before();
             return Ok(done);
         }
         let _turn = if fresh {
@@ -89,13 +117,17 @@ impl Local {
                 Ok(loaded) => return Ok(loaded),
                 Err(JournalError::Conflict) => {
                     tracing::debug!(%stream, "lost a race; deciding again");
+                    let meters = self.meters.get(A::TYPE);
+                    meters.inspect(|meters| meters.lost.increment(1));
                     seen = A::store(&self.stores)
                         .reload(&stream)
                         .await
                         .map_err(failed)?;
                     if seen.remembers(commit_id) {
+                        meters::appended_before();
                         return Ok(seen);
                     }
+                    meters.inspect(|meters| meters.again.increment(1));
                     certain = true;
                 }
                 Err(error) => return Err(failed(error)),

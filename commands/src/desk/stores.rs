@@ -28,6 +28,10 @@ macro_rules! stores {
         }
 
         impl Stores {
+            /// Every kind of aggregate, by its category.
+            pub(super) const CATEGORIES: &[&'static str] =
+                &[$(<$aggregate as cqrs_es::Aggregate>::TYPE),+];
+
             /// Stores over one log, with empty caches.
             #[must_use]
             pub fn new(journal: Journal) -> Self {

@@ -18,6 +18,7 @@ use journal::token::Token;
 use journal::vault::Subject;
 
 use crate::idempotency::{Claimed, Claiming, KeptAnswer, claim, digest};
+use crate::meters;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -85,7 +86,10 @@ async fn carry_out(
     )
     .await?
     {
-        Claiming::Answered(answer) => Ok(replay(opened(api, &caller, answer).await?)),
+        Claiming::Answered(answer) => {
+            meters::answered_again();
+            Ok(replay(opened(api, &caller, answer).await?))
+        }
         Claiming::Reused => Err(reused()),
         Claiming::Go(claimed) => {
             let workspace = caller.workspace.clone();

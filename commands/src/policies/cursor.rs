@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::{Clock, fresh_id};
+use crate::meters;
 
 /// A holder that has not kept its cursor for this long has died.
 const LEASE: SignedDuration = SignedDuration::from_secs(5);
@@ -18,6 +19,8 @@ const SYSTEM: &str = "_system";
 pub struct Cursor {
     journal: Journal,
     clock: Clock,
+    policy: &'static str,
+    partition: u16,
     key: ClaimKey,
     revision: u64,
     kept: Kept,
@@ -37,7 +40,7 @@ impl Cursor {
     pub async fn take(
         journal: &Journal,
         clock: &Clock,
-        policy: &str,
+        policy: &'static str,
         partition: u16,
     ) -> Result<Option<Self>, JournalError> {
         let token = |text: &str| Token::try_new(text).map_err(JournalError::unavailable);
@@ -71,6 +74,8 @@ impl Cursor {
         let mut cursor = Self {
             journal: journal.clone(),
             clock: clock.clone(),
+            policy,
+            partition,
             key,
             revision,
             written: kept.sequence,
@@ -100,6 +105,16 @@ impl Cursor {
             Ok(true)
         } else {
             self.write().await
+        }
+    }
+
+    /// Says how far it is behind the log; where the log does not answer, what it said stays.
+    pub(super) async fn report(&self) {
+        let heads = self.journal.heads().await.unwrap_or_default();
+        let head = heads.iter().find(|head| head.partition == self.partition);
+        if let Some(head) = head {
+            let behind = head.sequence.saturating_sub(self.kept.sequence);
+            meters::policy(self.policy, self.partition, behind, self.clock.now());
         }
     }
 

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use super::NatsJournal;
 use crate::envelope::Recorded;
 use crate::position::Position;
-use crate::{Feed, JournalError};
+use crate::{Feed, JournalError, meters};
 
 /// How many commits a batch has at most.
 const BATCH: usize = 4096;
@@ -55,6 +55,7 @@ pub(super) fn follow(journal: NatsJournal, partition: u16, mut after: u64) -> Fe
                         }
                     }
                     Err(reason) => {
+                        meters::feed_restarted();
                         tracing::info!(%reason, partition, after, "the feed starts again");
                         break;
                     }

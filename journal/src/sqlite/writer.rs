@@ -7,8 +7,8 @@ use std::thread;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
-use crate::JournalError;
 use crate::envelope::Sealed;
+use crate::{JournalError, meters};
 
 /// The most jobs in one transaction.
 const MAX_GROUP: usize = 1024;
@@ -87,6 +87,7 @@ fn run(connection: &Connection, waiting: &Receiver<Job>, committed: &watch::Send
     while let Ok(first) = waiting.recv() {
         let group = std::iter::once(first).chain(waiting.try_iter().take(MAX_GROUP - 1));
         let (answers, failed) = commit_group(connection, group);
+        meters::committed_together(answers.len());
         if failed.is_none()
             && let Ok(head) = head(connection)
         {

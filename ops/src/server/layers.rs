@@ -20,6 +20,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::settings::Settings;
 use crate::system::System;
+use crate::telemetry::meters::HTTP_SECONDS;
 
 /// How long a request may take.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -149,7 +150,6 @@ async fn observed(request: Request, next: Next) -> Response {
         ("route", route),
         ("status", status.to_string()),
     ];
-    metrics::histogram!("rapport_http_request_seconds", &labels)
-        .record(begun.elapsed().as_secs_f64());
+    metrics::histogram!(HTTP_SECONDS, &labels).record(begun.elapsed().as_secs_f64());
     response
 }

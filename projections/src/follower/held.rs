@@ -1,6 +1,7 @@
 //! A generation in our hands, and what a batch of changes does to it.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use domain::contact::event::ContactEvent;
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::FollowError;
 use crate::change::Change;
 use crate::db::{DbError, Statement};
+use crate::meters;
 use crate::projection::{Plan, Poison, Screen};
 use crate::registry::{Checkpoint, Generation, Registry, State};
 
@@ -161,7 +163,7 @@ pub(super) async fn apply(
     front: &mut [Held],
     batch: &[Change],
 ) -> Result<bool, FollowError> {
-    let spans = spans(batch);
+    let (spans, begun) = (spans(batch), Instant::now());
     let done = match together(registry, screens, front, batch).await {
         Err(DbError::Refused(reason)) => {
             tracing::warn!(
@@ -175,6 +177,7 @@ pub(super) async fn apply(
     drop(spans);
     match done {
         Ok(()) => {
+            meters::wrote(batch.len(), begun);
             forget(registry, screens, front, batch).await;
             Ok(true)
         }

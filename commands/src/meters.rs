@@ -1,0 +1,132 @@
+//! What the write side measures: commands and how they end, lost races, answers given again, and
+//! how far policies are.
+//!
+//! Invariant: a policy's lag is exported by the process that holds its cursor, and by no other.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use journal::meters::{Meter, UNKNOWN};
+use metrics::Counter;
+
+const COMMANDS: &str = "rapport_commands_total";
+const CONFLICTS: &str = "rapport_command_conflicts_total";
+const RETRIES: &str = "rapport_command_retries_total";
+const REPLAYS: &str = "rapport_idempotent_replays_total";
+const POLICY_LAG: &str = "rapport_policy_lag_events";
+const POLICY_HEARTBEAT: &str = "rapport_policy_heartbeat_seconds";
+
+/// The metrics of this crate.
+pub const METERS: &[Meter] = &[
+    Meter::counter(
+        COMMANDS,
+        &["category", "outcome"],
+        "Commands by how they ended: done (also where there was nothing to change), refused, conflict, failed",
+    ),
+    Meter::counter(
+        CONFLICTS,
+        &["category"],
+        "Lost races: appends behind which the stream had moved on",
+    ),
+    Meter::counter(
+        RETRIES,
+        &["category"],
+        "Commands decided again after a lost race",
+    ),
+    Meter::counter(
+        REPLAYS,
+        &["what"],
+        "Requests sent again that changed nothing: the kept answer was given, or the commit was there",
+    ),
+    Meter::gauge(
+        POLICY_LAG,
+        &["policy", "partition"],
+        "Commits that a policy has not reacted to; from the process that holds its cursor",
+    ),
+    Meter::gauge(
+        POLICY_HEARTBEAT,
+        &["policy", "partition"],
+        "When a policy last said how far it is, in Unix seconds",
+    ),
+];
+
+static ANSWERS: LazyLock<Counter> =
+    LazyLock::new(|| metrics::counter!(REPLAYS, "what" => "answer"));
+static COMMITS: LazyLock<Counter> =
+    LazyLock::new(|| metrics::counter!(REPLAYS, "what" => "commit"));
+
+/// Makes the handles, so that what has not happened yet is exported as 0.
+pub fn start() {
+    LazyLock::force(&ANSWERS);
+    LazyLock::force(&COMMITS);
+}
+
+/// A kept answer was given again.
+pub(crate) fn answered_again() {
+    ANSWERS.increment(1);
+}
+
+/// What was asked had been appended before.
+pub(crate) fn appended_before() {
+    COMMITS.increment(1);
+}
+
+/// The counters of commands, by category.
+pub(crate) struct Commands(HashMap<&'static str, OfCategory>);
+
+/// The counters of one category.
+pub(crate) struct OfCategory {
+    pub(crate) done: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) conflict: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) again: Counter,
+}
+
+impl Commands {
+    /// The counters of these categories.
+    pub(crate) fn of(categories: &[&'static str]) -> Self {
+        Self(
+            categories
+                .iter()
+                .map(|category| (*category, OfCategory::of(category)))
+                .collect(),
+        )
+    }
+
+    /// The counters of one category.
+    pub(crate) fn get(&self, category: &str) -> Option<&OfCategory> {
+        self.0.get(category)
+    }
+}
+
+impl OfCategory {
+    fn of(category: &'static str) -> Self {
+        let ended = |outcome: &'static str| metrics::counter!(COMMANDS, "category" => category, "outcome" => outcome);
+        Self {
+            done: ended("done"),
+            refused: ended("refused"),
+            conflict: ended("conflict"),
+            failed: ended("failed"),
+            lost: metrics::counter!(CONFLICTS, "category" => category),
+            again: metrics::counter!(RETRIES, "category" => category),
+        }
+    }
+}
+
+/// How far a policy is behind in a partition, said now.
+#[expect(clippy::cast_precision_loss, reason = "a gauge")]
+pub(crate) fn policy(policy: &'static str, partition: u16, behind: u64, now: jiff::Timestamp) {
+    let partition = partition.to_string();
+    metrics::gauge!(POLICY_LAG, "policy" => policy, "partition" => partition.clone())
+        .set(behind as f64);
+    metrics::gauge!(POLICY_HEARTBEAT, "policy" => policy, "partition" => partition)
+        .set(now.as_duration().as_secs_f64());
+}
+
+/// How far a policy is in a partition is another's to say.
+pub(crate) fn policy_of_another(policy: &'static str, partition: u16) {
+    metrics::gauge!(POLICY_LAG, "policy" => policy, "partition" => partition.to_string())
+        .set(UNKNOWN);
+}
