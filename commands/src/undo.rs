@@ -21,8 +21,6 @@ use crate::origin::Origin;
 
 /// How often an undo is prepared anew because its record changed meanwhile.
 const TRIES: u32 = 8;
-/// Commits read at once.
-const BATCH: usize = 1024;
 
 /// Undoes changes. Cheap to clone.
 #[derive(Clone)]
@@ -121,20 +119,9 @@ impl Undoing {
             }
             What::Request(correlation) => correlation,
         };
-        let (mut after, mut found) = (0, Vec::new());
-        loop {
-            let batch = journal.read(partition, after, BATCH).await?;
-            let Some(last) = batch.last() else {
-                return Ok(found);
-            };
-            after = last.position.sequence;
-            let caused = batch.into_iter().filter(|recorded| {
-                ours(recorded)
-                    && recorded.commit.correlation == correlation
-                    && number(recorded).is_some()
-            });
-            found.extend(caused);
-        }
+        let mut caused = journal.caused_by(partition, correlation).await?;
+        caused.retain(|recorded| ours(recorded) && number(recorded).is_some());
+        Ok(caused)
     }
 
     async fn undo_one(

@@ -10,7 +10,7 @@ macro_rules! words {
             serde::Serialize, serde::Deserialize, schemars::JsonSchema, utoipa::ToSchema,
         )]
         $vis enum $name {
-            $($(#[$vmeta])* #[serde(rename = $word)] #[schemars(rename = $word)] $variant),+
+            $($(#[$vmeta])* #[serde(rename = $word)] #[schemars(rename = $word)] #[schema(rename = $word)] $variant),+
         }
 
         impl $name {

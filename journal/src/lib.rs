@@ -31,6 +31,7 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use claim::{Claim, ClaimKey};
 use envelope::{Recorded, Sealed};
@@ -187,6 +188,25 @@ impl Journal {
         limit: usize,
     ) -> Result<Vec<Recorded>, JournalError> {
         each!(self, journal => journal.read(partition, after, limit).await)
+    }
+
+    /// Every commit of a partition that one request caused, in order.
+    ///
+    /// The SQLite file has an index: it costs what it finds, however long the log. NATS has none: it
+    /// costs what was appended since the request was made, because its id, a `UUIDv7`, tells when
+    /// that was; a request of another kind of id is looked for in the whole partition.
+    pub async fn caused_by(
+        &self,
+        partition: u16,
+        correlation: Uuid,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let sealed = match &self.backend {
+            Backend::Memory(journal) => journal.caused_by(correlation).await,
+            Backend::Sqlite(journal) => journal.caused_by(correlation).await,
+            // Boxed for the reason given at `load`.
+            Backend::Nats(journal) => journal.caused_by(partition, correlation).boxed().await,
+        };
+        sealing::open(&self.vault, sealed?).await
     }
 
     /// Follows a partition from behind this sequence, for ever. What comes while the reader

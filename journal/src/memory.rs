@@ -111,6 +111,12 @@ impl MemoryJournal {
             .collect()
     }
 
+    pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Recorded>, JournalError> {
+        let mut all = self.read(0, 0, usize::MAX).await?;
+        all.retain(|recorded| recorded.commit.correlation == correlation);
+        Ok(all)
+    }
+
     pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
         let journal = self.clone();
         try_stream! {

@@ -26,7 +26,7 @@ use async_nats::Client;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use futures::future::try_join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimKey};
@@ -40,6 +40,11 @@ pub use options::NatsOptions;
 use publish::Letter;
 pub use server::Refusal;
 use streams::{Names, Opened};
+
+/// How far apart the clocks of a request's process and of a server may be.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
+/// Messages looked through at once.
+const SEARCHED_AT_ONCE: usize = 4096;
 
 /// The log in NATS JetStream. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
@@ -134,6 +139,37 @@ impl NatsJournal {
         recorded(partition, &stored)
     }
 
+    /// From the moment on at which the request was made.
+    pub(crate) async fn caused_by(
+        &self,
+        partition: u16,
+        correlation: Uuid,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let source = self.events(partition)?;
+        let mut after = match made_at(correlation) {
+            Some(made) => source.before(made - CLOCKS_DIFFER).await?,
+            None => 0,
+        };
+        let (id, mut found) = (correlation.to_string(), Vec::new());
+        loop {
+            let stored = source.all_after(after, SEARCHED_AT_ONCE).await?;
+            let Some(last) = stored.last() else {
+                return Ok(found);
+            };
+            after = last.sequence;
+            // Most are of other requests, and need not be read to tell.
+            let named = |stored: &fetch::Stored| {
+                std::str::from_utf8(&stored.payload).is_ok_and(|body| body.contains(&id))
+            };
+            let maybe: Vec<_> = stored.into_iter().filter(named).collect();
+            let read = recorded(partition, &maybe)?;
+            found.extend(
+                read.into_iter()
+                    .filter(|one| one.commit.correlation == correlation),
+            );
+        }
+    }
+
     pub(crate) fn follow(&self, partition: u16, after: u64) -> Feed {
         feed::follow(self.clone(), partition, after)
     }
@@ -220,6 +256,12 @@ impl NatsJournal {
                 JournalError::unavailable(format!("this log has no partition {partition}"))
             })
     }
+}
+
+/// When a request was made, where its id tells.
+fn made_at(correlation: Uuid) -> Option<Timestamp> {
+    let (seconds, nanos) = correlation.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
 }
 
 fn recorded(partition: u16, stored: &[fetch::Stored]) -> Result<Vec<Recorded>, JournalError> {

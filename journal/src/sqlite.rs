@@ -16,6 +16,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::claim::{self, Claim, ClaimKey};
 use crate::envelope::{Recorded, Sealed};
@@ -107,6 +108,16 @@ impl SqliteJournal {
                 "SELECT position, body FROM commits WHERE position > ?1 ORDER BY position LIMIT ?2",
             )?;
             let rows = statement.query_map(params![after, limit], stored)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        })
+        .await
+        .and_then(recorded)
+    }
+
+    pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Recorded>, JournalError> {
+        self.read_with(move |connection| {
+            let mut statement = connection.prepare_cached(schema::CAUSED_BY)?;
+            let rows = statement.query_map([correlation.to_string()], stored)?;
             rows.collect::<Result<Vec<_>, _>>()
         })
         .await

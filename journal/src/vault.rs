@@ -28,7 +28,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(5);
 const CACHED: usize = 20_000;
 const NONCE: usize = 24;
 /// The workspace of what belongs to no workspace.
-const OURS: &str = "_vault";
+pub const OURS: &str = "_vault";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -252,26 +252,18 @@ impl Vault {
         self.0.shelf.all().await
     }
 
+    /// Whether keys of people were made in it.
+    pub async fn is_used(&self) -> Result<bool, VaultError> {
+        let kept = self.0.shelf.all().await?;
+        Ok(kept.iter().any(|(workspace, _, _)| workspace != OURS))
+    }
+
     /// Keeps the keys of another vault instead of its own, which must be unused.
     pub async fn import(&self, rows: &[Row]) -> Result<(), VaultError> {
-        let used = self
-            .0
-            .shelf
-            .all()
-            .await?
-            .iter()
-            .any(|(workspace, _, _)| workspace != OURS);
-        if used {
+        if self.is_used().await? {
             return Err(VaultError::Used);
         }
-        for (workspace, name, wrapped) in rows
-            .iter()
-            .filter(|(workspace, name, _)| workspace == OURS || name.is_empty())
-        {
-            let wrapped = hex::decode(wrapped.as_deref().unwrap_or_default())
-                .map_err(|_| VaultError::WrongKey)?;
-            unwrap(&self.0.master, &context(workspace, name), &wrapped)?;
-        }
+        all_open(rows, &self.0.master)?;
         self.0.shelf.become_these(rows).await
     }
 
@@ -321,6 +313,24 @@ impl Vault {
     fn remember(&self, subject: &Subject, key: Option<DataKey>) {
         self.0.known.insert(subject.clone(), (key, Instant::now()));
     }
+}
+
+/// Refuses exported keys that were wrapped by another master key.
+pub fn check(rows: &[Row], master: &[u8; 32]) -> Result<(), VaultError> {
+    all_open(rows, &DataKey::new(master))
+}
+
+/// What the master key wraps: the keys of workspaces, and our own.
+fn all_open(rows: &[Row], master: &DataKey) -> Result<(), VaultError> {
+    let by_master = rows
+        .iter()
+        .filter(|(workspace, name, _)| workspace == OURS || name.is_empty());
+    for (workspace, name, wrapped) in by_master {
+        let wrapped = hex::decode(wrapped.as_deref().unwrap_or_default())
+            .map_err(|_| VaultError::WrongKey)?;
+        unwrap(master, &context(workspace, name), &wrapped)?;
+    }
+    Ok(())
 }
 
 fn context(workspace: &str, name: &str) -> String {

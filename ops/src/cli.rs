@@ -46,6 +46,10 @@ enum Command {
         #[command(flatten)]
         plain: Plain,
     },
+    /// Write the log, and the keys in a file of their own, into a folder; the system may run
+    Backup(Backup),
+    /// Fill an empty system from a backup; who was erased since stays erased
+    Restore(Restore),
     /// Check settings, log and read models, and say what is wrong
     Doctor(Plain),
     /// Watch running processes: commands, log, requests, projections, policies
@@ -117,6 +121,36 @@ pub struct Top {
     /// Print one interval as JSON and end, for scripts
     #[arg(long)]
     pub json: bool,
+}
+
+/// Make a backup.
+#[derive(Args)]
+pub struct Backup {
+    /// The folder of the backups; `BACKUP_DIR` unless named
+    pub dir: Option<PathBuf>,
+    /// After how many days the keys expire: they still open what is erased meanwhile
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub keys_days: u16,
+    #[command(flatten)]
+    pub plain: Plain,
+}
+
+/// Restore a backup.
+#[derive(Args)]
+pub struct Restore {
+    /// The folder of the backups; `BACKUP_DIR` unless named
+    pub dir: Option<PathBuf>,
+    /// Which backup, as 20261121T083000.000Z; the newest unless named
+    #[arg(long, value_name = "TIME")]
+    pub backup: Option<String>,
+    /// One more file of who was erased, beside erasures.jsonl in the folder
+    #[arg(long, value_name = "FILE")]
+    pub erased: Option<PathBuf>,
+    /// Take keys that have expired: you are sure that the files name everybody who was erased
+    #[arg(long)]
+    pub accept_expired_keys: bool,
+    #[command(flatten)]
+    pub plain: Plain,
 }
 
 #[derive(Subcommand)]
@@ -279,6 +313,8 @@ impl Cli {
             Command::Keys(keys) => crate::keys::run(keys).await,
             Command::Backtest(backtest) => crate::backtest::run(backtest).await,
             Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
+            Command::Backup(backup) => crate::backup::run(backup).await,
+            Command::Restore(restore) => crate::backup::restore::run(restore).await,
             Command::Doctor(plain) => crate::doctor::run(plain).await,
             Command::Top(top) => crate::top::run(top).await,
             Command::Openapi => crate::openapi::print().await,

@@ -1,12 +1,16 @@
 //! `rapport erase`: forgets a person, everywhere.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use domain::id::ContactId;
+use jiff::Timestamp;
 use journal::position::Position;
 
+use crate::backup::ledger::{self, Erasure};
 use crate::cli::Plain;
+use crate::settings::Settings;
 use crate::system::Tools;
 
 /// How long the read models may take to follow.
@@ -23,6 +27,7 @@ pub async fn run(subject: &str, plain: &Plain) -> anyhow::Result<()> {
         id.with_context(|| format!("'{subject}' names nobody; a person is named contact-7"))?;
     let tools = Tools::open(&plain.settings).await?;
     let erased = tools.contacts().await?.erase(id, &tools.origin()).await?;
+    let noted = note(subject, erased.updated_at, &plain.settings)?;
     shown(&tools, erased.position()).await?;
     if plain.json {
         println!(
@@ -34,11 +39,36 @@ pub async fn run(subject: &str, plain: &Plain) -> anyhow::Result<()> {
             "{subject} was erased at {}: its key is destroyed, and no screen shows it.",
             erased.position()
         );
-        println!(
-            "Backups of the vault that are older can still open older backups of the log; destroy them."
-        );
+        match noted {
+            Some(path) => println!(
+                "It is noted in {}: no backup brings them back.",
+                path.display()
+            ),
+            None => println!(
+                "BACKUP_DIR is not set: older backups can bring them back until the next rapport backup notes it."
+            ),
+        }
     }
     Ok(())
+}
+
+/// Notes it beside the backups, where their folder is known. Erasing again notes what a crash left out.
+fn note(
+    subject: &str,
+    at: Option<Timestamp>,
+    settings: &Settings,
+) -> anyhow::Result<Option<PathBuf>> {
+    let (Some(folder), Some(at)) = (&settings.backup_dir, at) else {
+        return Ok(None);
+    };
+    let erasure = Erasure {
+        workspace: settings.workspace.clone(),
+        subject: subject.to_owned(),
+        at,
+    };
+    ledger::add(folder, &[erasure])
+        .with_context(|| format!("{subject} was erased, and is not noted; erase again"))?;
+    Ok(Some(folder.join(ledger::NAME)))
 }
 
 /// Waits until the read models have forgotten too; follows the log itself where nobody does.

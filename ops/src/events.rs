@@ -1,7 +1,7 @@
 //! `rapport events`: read, move and check the log.
 
 mod restore;
-mod transfer;
+pub mod transfer;
 mod verify;
 
 use std::io::Write as _;

@@ -7,6 +7,7 @@
 //! - the rest: one file per command
 
 mod backtest;
+mod backup;
 mod cli;
 mod demo;
 mod doctor;

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use journal::vault::{Vault, VaultError};
+use journal::vault::{self, Row, Vault, VaultError};
 
 use crate::settings::{Database, Settings};
 use crate::system::data_dir;
@@ -40,6 +40,24 @@ pub async fn open_vault(settings: &Settings) -> anyhow::Result<Vault> {
         }
         vault => Ok(vault?),
     }
+}
+
+/// Refuses keys of a backup that the master key does not open, and makes none where it is missing.
+pub fn check(settings: &Settings, keys: &[Row]) -> anyhow::Result<()> {
+    let key = if let Some(key) = &settings.master_key {
+        from_hex(&key.0)
+            .with_context(|| format!("RAPPORT_MASTER_KEY must be 64 hex digits; {MAKE_ONE}"))?
+    } else {
+        let path = settings.data_dir.join("master.key");
+        ensure!(
+            path.exists(),
+            "a backup never has the master key: set RAPPORT_MASTER_KEY to that of the lost system, \
+             or put its master.key into {}",
+            settings.data_dir.display()
+        );
+        read(&path)?
+    };
+    Ok(vault::check(keys, &key)?)
 }
 
 /// Wraps every key with a new master key; tells how many there were.

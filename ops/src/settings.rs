@@ -29,6 +29,9 @@ pub struct Settings {
     /// The folder of everything that is kept on this machine
     #[arg(long, env = "DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
+    /// The folder of backups, where every erasure is noted as it happens
+    #[arg(long, env = "BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
     /// The NATS servers of the event log; without them it is a file in `DATA_DIR`
     #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = not_blank)]
     pub nats_url: Option<Secret>,

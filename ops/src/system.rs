@@ -1,7 +1,7 @@
 //! The parts of a process, put together by its settings and roles.
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -28,6 +28,7 @@ use journal::archive::Archive;
 use journal::memory::MemoryJournal;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
+use journal::vault::Row;
 use journal::{Backend, Journal};
 use projections::db::Db;
 use projections::follower::Follower;
@@ -37,6 +38,7 @@ use projections::ticker::Ticker;
 use projections::views::Views;
 use tokio::task::JoinSet;
 
+use crate::backup::noting::NoteErasures;
 use crate::cli::RoleOf;
 use crate::master;
 use crate::settings::{Database, Settings};
@@ -119,6 +121,26 @@ impl Tools {
         ))
     }
 
+    /// Whether nothing has ever happened here.
+    async fn check_empty(&self) -> anyhow::Result<()> {
+        let heads = self.journal.heads().await?;
+        let commits: u64 = heads.iter().map(|head| head.sequence).sum();
+        ensure!(
+            commits == 0,
+            "the log here holds {commits} commits: a backup is restored into an empty one"
+        );
+        ensure!(
+            !self.journal.vault().is_used().await?,
+            "the vault here holds keys: a backup is restored into an empty one. If it is the vault of \
+             the lost log, keep it, and rapport events import the backup's log file"
+        );
+        ensure!(
+            self.registry().await?.generations().await?.is_empty(),
+            "the read models here are of another log: a backup is restored into an empty database"
+        );
+        Ok(())
+    }
+
     /// The read models' registry.
     pub async fn registry(&self) -> anyhow::Result<Registry> {
         open_registry(&self.settings).await
@@ -140,6 +162,26 @@ impl Tools {
     }
 }
 
+/// A place where nothing has ever happened, held for a restore.
+pub struct Empty {
+    /// Its log.
+    pub tools: Tools,
+    _lock: Option<File>,
+}
+
+impl Empty {
+    /// Refuses a place where something is, and a master key that does not open these keys; touches
+    /// nothing then.
+    pub async fn open(settings: &Settings, keys: &[Row]) -> anyhow::Result<Self> {
+        master::check(settings, keys)?;
+        let embedded = settings.nats_url.is_none();
+        let lock = embedded.then(|| lock(&settings.data_dir)).transpose()?;
+        let tools = Tools::open(settings).await?;
+        tools.check_empty().await?;
+        Ok(Self { tools, _lock: lock })
+    }
+}
+
 /// A process and its roles.
 pub struct System {
     /// What the write routes work with.
@@ -156,6 +198,7 @@ pub struct System {
     follower: Arc<Follower>,
     archive: Option<Archive>,
     webhooks: CallSettings,
+    backup_dir: Option<PathBuf>,
     /// Held as long as the process lives: two processes must not share a data folder.
     _lock: Option<File>,
 }
@@ -168,11 +211,7 @@ impl System {
             !embedded || RoleOf::EMBEDDED.iter().all(|role| roles.contains(role)),
             "without NATS_URL one process does everything: leave --role away, or set NATS_URL"
         );
-        let lock = if embedded {
-            Some(lock(&settings.data_dir)?)
-        } else {
-            None
-        };
+        let lock = embedded.then(|| lock(&settings.data_dir)).transpose()?;
         let journal = open_journal(settings).await?;
         let secret = journal.vault().secret(UNIQUE).await?;
         let desk = desk_for(&journal, roles)?;
@@ -213,6 +252,7 @@ impl System {
                 None
             },
             webhooks: settings.webhooks(),
+            backup_dir: settings.backup_dir.clone(),
             roles: roles.to_vec(),
             journal,
             api,
@@ -245,6 +285,7 @@ impl System {
             follower: Arc::new(follower),
             archive: None,
             webhooks: CallSettings::default(),
+            backup_dir: None,
             roles: Vec::new(),
             api: Api::new(desk, api::Settings::default(), &[]),
             journal,
@@ -280,6 +321,10 @@ impl System {
             ));
             let ticker = Ticker::new(desk.clone(), self.views.clone(), Clock::System);
             tasks.spawn(ticker.run());
+            if let Some(folder) = self.backup_dir.clone() {
+                let noting = NoteErasures::new(folder);
+                tasks.spawn(policies::run(noting, journal.clone(), Clock::System));
+            }
             if let Backend::Nats(nats) = journal.backend() {
                 tasks.spawn(answer_asks(desk.clone(), nats.client().clone()));
             }

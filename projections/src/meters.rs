@@ -97,10 +97,11 @@ pub(crate) fn kept(far: &Far<'_>, now: Timestamp) {
 /// How far any of these is, but for the kept ones, is another's to say.
 pub(crate) fn kept_by_others<'a>(
     screens: &[Box<dyn Screen>],
-    kept: impl Iterator<Item = &'a str> + Clone,
+    kept: impl Iterator<Item = &'a str>,
 ) {
+    let kept: Vec<_> = kept.collect();
     let names = screens.iter().map(|screen| screen.name());
-    for name in names.filter(|name| !kept.clone().any(|kept| kept == *name)) {
+    for name in names.filter(|name| !kept.contains(name)) {
         for gauge in [LAG_EVENTS, LAG_SECONDS, PARKED] {
             set(gauge, name, UNKNOWN);
         }

@@ -1,20 +1,34 @@
-//! Everything that happened to a lead and to the sale it became, with who and when.
+//! Everything that happened to a lead, a sale or a contact: who, when, from where, and what was
+//! before and after.
 //!
 //! Read from the log itself: a stream is a timeline already, and a copy would only be later.
+//!
+//! - `changes`: fields before and after
+//! - `origin`: who is behind an actor
 
+mod changes;
+mod origin;
+
+use commands::desk::Desk;
 use cqrs_es::Aggregate as _;
-use domain::id::{LeadId, SaleId};
+use domain::contact::aggregate::Contact;
+use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::sale::aggregate::Sale;
 use jiff::Timestamp;
+use journal::JournalError;
 use journal::token::{BadToken, StreamId, Token};
-use journal::{Journal, JournalError};
+use schemas::any::Within as _;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::change::Change;
+pub use changes::FieldChange;
+use changes::{Carded, Cards};
+use origin::Callers;
+pub use origin::CameFrom;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -26,86 +40,133 @@ pub struct Happened {
     pub at: Timestamp,
     /// Who asked: `key:3`, `policy:transfer`, `demo`.
     pub actor: String,
+    /// Where it came from.
+    pub from: CameFrom,
     /// What was asked.
     pub command: String,
     /// What happened: `lead.stage_changed`.
     pub event: String,
-    /// To what: `lead` or `sale`.
+    /// To what: `lead`, `sale` or `contact`.
     pub subject: String,
     /// Its number.
     pub id: String,
     /// What exactly.
     #[schema(value_type = Object)]
     pub payload: Value,
+    /// The fields that it changed.
+    pub changes: Vec<FieldChange>,
     /// Shared by everything that one request caused.
     #[schema(value_type = String, format = "uuid")]
     pub correlation: uuid::Uuid,
+    /// The id of the commit that caused it, where one did.
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub causation: Option<uuid::Uuid>,
 }
 
-/// Everything that happened to a lead until a moment; empty where there is no such lead.
-pub async fn read(
-    journal: &Journal,
-    workspace: &Token,
-    lead: LeadId,
+/// Timelines of one workspace.
+pub struct Timeline<'a> {
+    desk: &'a Desk,
+    workspace: &'a Token,
     until: Option<Timestamp>,
-) -> Result<Vec<Happened>, JournalError> {
-    let changes = changes(journal, workspace, Lead::TYPE, lead.0).await?;
-    let sale = changes
-        .iter()
-        .flat_map(Change::events_of::<LeadEvent>)
-        .find_map(|event| match event {
-            LeadEvent::Transferred { sale, .. } => Some(*sale),
-            LeadEvent::Opened { .. }
-            | LeadEvent::DomainSet { .. }
-            | LeadEvent::ContactLinked { .. }
-            | LeadEvent::StageChanged { .. }
-            | LeadEvent::MessagesRecorded { .. }
-            | LeadEvent::Analyzed(_)
-            | LeadEvent::DomainCleared {}
-            | LeadEvent::ContactUnlinked {}
-            | LeadEvent::MessagesWithdrawn { .. }
-            | LeadEvent::AnalysisWithdrawn {} => None,
-        });
-    let mut all = changes;
-    if let Some(SaleId(sale)) = sale {
-        all.extend(self::changes(journal, workspace, Sale::TYPE, sale).await?);
-    }
-    all.sort_by_key(|change| change.position().sequence);
-    all.retain(|change| until.is_none_or(|until| change.recorded.commit.at <= until));
-    Ok(all.iter().flat_map(happened).collect())
 }
 
-async fn changes(
-    journal: &Journal,
-    workspace: &Token,
-    category: &str,
-    id: u64,
-) -> Result<Vec<Change>, JournalError> {
-    let bad = |bad: BadToken| JournalError::Malformed(bad.to_string());
-    let stream = StreamId::try_new(workspace.as_str(), category, &id.to_string()).map_err(bad)?;
-    Ok(journal
-        .load(&stream, 0)
-        .await?
-        .into_iter()
-        .map(Change::of)
-        .collect())
-}
-
-fn happened(change: &Change) -> Vec<Happened> {
-    let commit = &change.recorded.commit;
-    let stored = |event: &serde_json::value::RawValue| {
-        let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
-        Happened {
-            position: change.position().to_string(),
-            at: commit.at,
-            actor: commit.actor.clone(),
-            command: commit.command.clone(),
-            event: event["type"].as_str().unwrap_or_default().to_owned(),
-            subject: commit.category.to_string(),
-            id: commit.id.to_string(),
-            payload: event["payload"].clone(),
-            correlation: commit.correlation,
+impl<'a> Timeline<'a> {
+    /// Until a moment, or until now.
+    #[must_use]
+    pub const fn new(desk: &'a Desk, workspace: &'a Token, until: Option<Timestamp>) -> Self {
+        Self {
+            desk,
+            workspace,
+            until,
         }
-    };
-    commit.events.iter().map(|event| stored(event)).collect()
+    }
+
+    /// What happened to a lead and to the sale it became; empty where there is no such lead.
+    pub async fn lead(&self, lead: LeadId) -> Result<Vec<Happened>, JournalError> {
+        let lead = self.commits(Lead::TYPE, lead.0).await?;
+        let sale = lead
+            .iter()
+            .flat_map(Change::events_of::<LeadEvent>)
+            .find_map(|event| match event {
+                LeadEvent::Transferred { sale, .. } => Some(*sale),
+                LeadEvent::Opened { .. }
+                | LeadEvent::DomainSet { .. }
+                | LeadEvent::ContactLinked { .. }
+                | LeadEvent::StageChanged { .. }
+                | LeadEvent::MessagesRecorded { .. }
+                | LeadEvent::Analyzed(_)
+                | LeadEvent::DomainCleared {}
+                | LeadEvent::ContactUnlinked {}
+                | LeadEvent::MessagesWithdrawn { .. }
+                | LeadEvent::AnalysisWithdrawn {} => None,
+            });
+        let mut all = happened::<Lead>(&lead);
+        if let Some(SaleId(sale)) = sale {
+            all.extend(happened::<Sale>(&self.commits(Sale::TYPE, sale).await?));
+        }
+        self.told(all).await
+    }
+
+    /// What happened to a sale; empty where there is no such sale.
+    pub async fn sale(&self, sale: SaleId) -> Result<Vec<Happened>, JournalError> {
+        let sale = self.commits(Sale::TYPE, sale.0).await?;
+        self.told(happened::<Sale>(&sale)).await
+    }
+
+    /// What happened to a contact, also to one that was removed; empty where there never was one.
+    pub async fn contact(&self, contact: ContactId) -> Result<Vec<Happened>, JournalError> {
+        let contact = self.commits(Contact::TYPE, contact.0).await?;
+        self.told(happened::<Contact>(&contact)).await
+    }
+
+    async fn commits(&self, category: &str, id: u64) -> Result<Vec<Change>, JournalError> {
+        let bad = |bad: BadToken| JournalError::Malformed(bad.to_string());
+        let workspace = self.workspace.as_str();
+        let stream = StreamId::try_new(workspace, category, &id.to_string()).map_err(bad)?;
+        let commits = self.desk.journal().load(&stream, 0).await?;
+        Ok(commits.into_iter().map(Change::of).collect())
+    }
+
+    /// In log order, cut at the moment, each with who is behind it.
+    async fn told(&self, mut all: Vec<(u64, Happened)>) -> Result<Vec<Happened>, JournalError> {
+        all.sort_by_key(|(sequence, _)| *sequence);
+        all.retain(|(_, happened)| self.until.is_none_or(|until| happened.at <= until));
+        let mut callers = Callers::new(self.desk, self.workspace);
+        let mut told = Vec::with_capacity(all.len());
+        for (_, mut happened) in all {
+            happened.from = callers.behind(&happened.actor).await?;
+            told.push(happened);
+        }
+        Ok(told)
+    }
+}
+
+/// What happened in a stream, each with its sequence; who is behind it is not looked up yet.
+fn happened<A: Carded>(stream: &[Change]) -> Vec<(u64, Happened)> {
+    let mut cards = Cards::<A>::new();
+    let mut all = Vec::new();
+    for change in stream {
+        let commit = &change.recorded.commit;
+        let decoded = change.events.as_deref().unwrap_or_default();
+        for (place, event) in commit.events.iter().enumerate() {
+            let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
+            let known = decoded.get(place).and_then(A::Event::within);
+            let happened = Happened {
+                position: change.position().to_string(),
+                at: commit.at,
+                actor: commit.actor.clone(),
+                from: CameFrom::default(),
+                command: commit.command.clone(),
+                event: event["type"].as_str().unwrap_or_default().to_owned(),
+                subject: commit.category.to_string(),
+                id: commit.id.to_string(),
+                payload: event["payload"].clone(),
+                changes: known.map_or_else(Vec::new, |event| cards.then(event, commit.at)),
+                correlation: commit.correlation,
+                causation: commit.causation,
+            };
+            all.push((change.position().sequence, happened));
+        }
+    }
+    all
 }

@@ -187,6 +187,29 @@ impl Crm {
         set.map_or_else(kept, |(_, key)| key.clone())
     }
 
+    /// Kills every process and loses log, vault and read models; the folder of backups, the settings
+    /// and the master key are left.
+    ///
+    /// # Panics
+    ///
+    /// Where there is nothing to lose.
+    pub async fn lose_everything(&mut self) {
+        for process in &mut self.processes {
+            process.kill_hard();
+        }
+        if let Some(postgres) = &self.postgres {
+            postgres.lose_everything().await;
+        }
+        if let Some(nats) = &mut self.nats {
+            nats.lose_everything().await;
+            return;
+        }
+        let (data, master) = (self.folder.path().join("data"), self.master_key());
+        std::fs::remove_dir_all(&data).expect("there was something");
+        std::fs::create_dir(&data).expect("a folder");
+        std::fs::write(data.join("master.key"), master).expect("the master key is brought back");
+    }
+
     /// The owner's key; empty where nobody needs one.
     #[must_use]
     pub fn key(&self) -> &str {

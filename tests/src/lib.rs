@@ -2,11 +2,13 @@
 //!
 //! - [`crm`]: a whole Rapport of real processes, on either profile, and what may be asked of it
 //! - [`answer`]: what it answers
+//! - [`forgotten`]: whether anything names somebody who was erased
 //! - [`process`]: one `rapport` process
 //! - [`servers`]: private NATS and PostgreSQL servers, started by a test and gone with it
 
 pub mod answer;
 pub mod crm;
+pub mod forgotten;
 pub mod process;
 pub mod servers;
 

@@ -132,6 +132,8 @@ async fn one_workspace_can_read_nothing_of_another(crm: Crm) {
             "dashboard",
             "dashboard/sales-by-stage",
             "leads/1/timeline",
+            "sales/1/timeline",
+            "contacts/1/timeline",
         ];
         let mut all = Vec::new();
         for path in paths {

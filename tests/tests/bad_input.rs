@@ -277,6 +277,8 @@ const WRONG: &[(&str, &str, &str, &str, u16, &str)] = &[
     ("GET", "/api/v1/leads/99", "", "", 404, "id"),
     ("GET", "/api/v1/leads/99/timeline", "", "", 404, "id"),
     ("GET", "/api/v1/sales/99", "", "", 404, "id"),
+    ("GET", "/api/v1/sales/99/timeline", "", "", 404, "id"),
+    ("GET", "/api/v1/contacts/99/timeline", "", "", 404, "id"),
     ("GET", "/api/v1/contacts/99", "", "", 404, "id"),
     (
         "GET",

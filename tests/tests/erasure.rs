@@ -1,17 +1,18 @@
 //! A person who was erased is named nowhere, and everything else goes on.
 
 use std::fs;
-use std::path::Path;
 
 use reqwest::Method;
 use serde_json::json;
 use stories::crm::{Crm, with};
+use stories::forgotten::{named_in_no_file, named_in_no_table};
 
 stories::on_both_profiles!(an_erased_person_is_named_nowhere);
 
 const NAME: &str = "Zinaida Quux";
 const PHONE: &str = "380991112233";
 const EMAIL: &str = "zinaida.quux";
+const PERSON: [&str; 3] = [NAME, PHONE, EMAIL];
 
 async fn an_erased_person_is_named_nowhere(mut crm: Crm) {
     let person = json!({ "name": NAME, "phones": [format!("+{PHONE}")], "emails": [format!("{EMAIL}@example.com")] });
@@ -92,56 +93,15 @@ async fn an_erased_person_is_named_nowhere(mut crm: Crm) {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("contact-7"));
 
     if let Some(postgres) = crm.postgres() {
-        named_in_no_table(&postgres.url()).await;
+        named_in_no_table(&postgres.url(), &PERSON).await;
     }
     for process in crm.processes() {
         assert!(process.stop());
     }
-    named_in_no_file(crm.folder());
+    named_in_no_file(crm.folder(), &PERSON);
     if let Some(nats) = crm.nats() {
         nats.kill_hard();
-        named_in_no_file(nats.folder());
-    }
-}
-
-fn named_in_no_file(folder: &Path) {
-    let mut seen = 0;
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            seen += 1;
-            let bytes = fs::read(&path).unwrap();
-            for needle in [NAME, PHONE, EMAIL] {
-                let named = bytes
-                    .windows(needle.len())
-                    .any(|window| window == needle.as_bytes());
-                assert!(!named, "{needle} stands in {}", path.display());
-            }
-        }
-    }
-    assert!(seen >= 3, "only {seen} files were looked at");
-}
-
-async fn named_in_no_table(url: &str) {
-    let pool = sqlx::PgPool::connect(url).await.unwrap();
-    let tables =
-        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&pool).await.unwrap();
-    assert!(tables.len() > 5, "{tables:?}");
-    for table in tables {
-        let rows = format!("SELECT t::text FROM \"{table}\" t");
-        let rows: Vec<String> = sqlx::query_scalar(&rows).fetch_all(&pool).await.unwrap();
-        for needle in [NAME, PHONE, EMAIL] {
-            assert!(
-                !rows.iter().any(|row| row.contains(needle)),
-                "{needle} stands in {table}"
-            );
-        }
+        named_in_no_file(nats.folder(), &PERSON);
     }
 }
 

@@ -4,10 +4,20 @@ use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::contact::event::ContactEvent;
 use journal::JournalError;
-use journal::envelope::Recorded;
+use journal::envelope::{Commit, Recorded};
 use journal::vault::{Subject, Vault};
 
 use super::Policy;
+
+/// Whether a commit erases the person whom its stream is about. It may be sealed.
+#[must_use]
+pub fn erases(commit: &Commit) -> bool {
+    commit.category.as_str() == Contact::TYPE
+        && commit
+            .events
+            .iter()
+            .any(|event| matches!(schemas::codec::decode(event), Ok(ContactEvent::Erased {})))
+}
 
 /// Destroys the keys of those who were erased.
 pub struct DestroyKeys {
@@ -28,14 +38,9 @@ impl Policy for DestroyKeys {
     }
 
     async fn react(&self, recorded: &Recorded) -> Result<(), JournalError> {
-        let commit = &recorded.commit;
-        let erased = commit.category.as_str() == Contact::TYPE
-            && commit
-                .events
-                .iter()
-                .any(|event| matches!(schemas::codec::decode(event), Ok(ContactEvent::Erased {})));
-        if erased {
-            self.vault.destroy(&Subject::of(&commit.stream())).await?;
+        if erases(&recorded.commit) {
+            let subject = Subject::of(&recorded.commit.stream());
+            self.vault.destroy(&subject).await?;
         }
         Ok(())
     }

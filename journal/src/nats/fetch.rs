@@ -16,6 +16,7 @@ use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::try_join;
+use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -61,10 +62,13 @@ pub(super) struct Found {
     pub(super) id: Option<Uuid>,
 }
 
-/// A request for a batch.
+/// A request for a batch, from a sequence or from a moment on.
 #[derive(Debug, Serialize)]
 struct Ask<'a> {
-    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_by_subj: Option<&'a str>,
     batch: usize,
@@ -129,6 +133,24 @@ impl Source {
             self.collect(None, after, limit, end)
         })
         .await
+    }
+
+    /// A sequence before every message that the server took at this moment or later.
+    pub(super) async fn before(&self, moment: Timestamp) -> Result<u64, JournalError> {
+        let end = self.last().await?;
+        let ask = Ask {
+            seq: None,
+            start_time: Some(moment),
+            next_by_subj: None,
+            batch: 1,
+            max_bytes: BATCH_BYTES,
+        };
+        let first = patiently(|| self.asked(&ask)).await?;
+        Ok(match first.messages.first() {
+            Some(message) => message.sequence - 1,
+            // The replica that answered may lack the last ones.
+            None => end.saturating_sub(BATCH as u64),
+        })
     }
 
     /// The sequence of the last message.
@@ -268,13 +290,18 @@ impl Source {
         if limit == 0 {
             return Ok(nothing);
         }
-        let ask = Ask {
-            seq: after + 1,
+        self.asked(&Ask {
+            seq: Some(after + 1),
+            start_time: None,
             next_by_subj: subject,
             batch: limit.min(BATCH),
             max_bytes: BATCH_BYTES,
-        };
-        let ask = serde_json::to_vec(&ask).map_err(JournalError::unavailable)?;
+        })
+        .await
+    }
+
+    async fn asked(&self, ask: &Ask<'_>) -> Result<Batch, JournalError> {
+        let ask = serde_json::to_vec(ask).map_err(JournalError::unavailable)?;
         let client = self.context.client();
         let inbox = client.new_inbox();
         let mut answers = client
@@ -286,7 +313,10 @@ impl Source {
             .publish_with_reply(address, inbox, ask.into())
             .await
             .map_err(JournalError::unavailable)?;
-        let mut batch = nothing;
+        let mut batch = Batch {
+            messages: Vec::new(),
+            more: false,
+        };
         let mut last = 0;
         loop {
             let next = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;

@@ -39,7 +39,13 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS claims_by_age ON claims (at);
     CREATE TABLE IF NOT EXISTS log (identity TEXT NOT NULL) STRICT;
+    CREATE INDEX IF NOT EXISTS commits_by_correlation
+        ON commits (CAST(body AS TEXT) ->> '$.correlation');
 ";
+
+/// The commits of one request. Its expression is that of the index, letter by letter.
+pub(super) const CAUSED_BY: &str = "SELECT position, body FROM commits \
+     WHERE CAST(body AS TEXT) ->> '$.correlation' = ?1 ORDER BY position";
 
 /// Opens the file for the writer.
 pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {

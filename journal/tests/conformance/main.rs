@@ -60,6 +60,7 @@ suite! {
         a_partition_can_be_read_from_anywhere,
         bytes_and_hashes_survive,
         heads_are_the_last_positions,
+        what_one_request_caused_is_found,
         what_is_not_there_is_empty,
     }
     feeding {

@@ -19,6 +19,15 @@ pub fn fresh_id() -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &count.to_be_bytes())
 }
 
+/// The id of a request that is made now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the id tells when it was made, and that is tested"
+)]
+pub fn fresh_request() -> Uuid {
+    Uuid::now_v7()
+}
+
 /// Messages were recorded with the lead.
 pub fn recorded(total: u64) -> LeadEvent {
     LeadEvent::MessagesRecorded {

@@ -6,7 +6,9 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use journal::envelope::{Commit, Sealed};
+use journal::Journal;
+use journal::envelope::{Commit, Recorded, Sealed};
+use journal::position::Position;
 
 use crate::cli::Plain;
 use crate::progress::bar;
@@ -18,7 +20,6 @@ const BATCH: usize = 1024;
 pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let heads = tools.journal.heads().await?;
-    let bar = bar("export", heads.iter().map(|head| head.sequence).sum());
     let mut out: Box<dyn Write> = match file {
         stdout if stdout == Path::new("-") => Box::new(std::io::stdout().lock()),
         path => Box::new(BufWriter::new(
@@ -26,24 +27,37 @@ pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
                 .with_context(|| format!("{} must be a new file", path.display()))?,
         )),
     };
+    write(&tools.journal, &heads, &mut out, "export", |_| {}).await
+}
+
+/// Writes every commit up to these heads, and shows each to `seen`.
+pub async fn write(
+    journal: &Journal,
+    heads: &[Position],
+    out: &mut impl Write,
+    what: &'static str,
+    mut seen: impl FnMut(&Recorded),
+) -> anyhow::Result<()> {
+    let bar = bar(what, heads.iter().map(|head| head.sequence).sum());
     for head in heads {
         let mut after = 0;
         while after < head.sequence {
-            let batch = tools
-                .journal
-                .read_sealed(head.partition, after, BATCH)
+            let left = usize::try_from(head.sequence - after).unwrap_or(BATCH);
+            let batch = journal
+                .read_sealed(head.partition, after, left.min(BATCH))
                 .await?;
             let Some(last) = batch.last() else { break };
             after = last.position.sequence;
             bar.inc(batch.len() as u64);
             for recorded in batch {
-                serde_json::to_writer(&mut out, &recorded.commit)?;
+                seen(&recorded);
+                serde_json::to_writer(&mut *out, &recorded.commit)?;
                 out.write_all(b"\n")?;
             }
         }
     }
     out.flush()?;
-    bar.finish();
+    bar.finish_and_clear();
     Ok(())
 }
 
@@ -51,6 +65,11 @@ pub(super) async fn export(file: &Path, plain: &Plain) -> anyhow::Result<()> {
 /// import that was interrupted is simply begun again.
 pub(super) async fn import(file: &Path, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
+    append(&tools.journal, file).await
+}
+
+/// Appends the commits of a file to a log.
+pub async fn append(journal: &Journal, file: &Path) -> anyhow::Result<()> {
     let lines = BufReader::new(
         File::open(file).with_context(|| format!("{} cannot be read", file.display()))?,
     );
@@ -67,7 +86,7 @@ pub(super) async fn import(file: &Path, plain: &Plain) -> anyhow::Result<()> {
         );
         let stream = sealed.stream.clone();
         let last = streams.get(&stream).copied().unwrap_or(0);
-        let position = tools.journal.append(sealed, last).await;
+        let position = journal.append(sealed, last).await;
         let position = position.with_context(|| {
             format!("line {number}: {stream} has other commits here; import into an empty log")
         })?;

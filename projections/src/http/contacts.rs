@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 use commands::desk::Desk;
+use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::ContactView;
@@ -17,6 +18,7 @@ use super::leads::AsOf;
 use super::page;
 use super::since::Reading;
 use crate::contacts::Contacts;
+use crate::timeline::{Happened, Timeline};
 
 /// Which contacts to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,4 +68,19 @@ pub async fn card(
     let card = reader.card::<Contacts>(id).await?;
     card.map(page::json)
         .ok_or_else(|| Problem::not_found(format!("There is no contact {id}")).field("id"))
+}
+
+/// Everything that happened to a contact, also one that was removed: who, when, from where, before and after.
+#[utoipa::path(get, path = "/api/v1/contacts/{id}/timeline", tag = "contacts", operation_id = "contact_timeline",
+    params(("id" = u64, Path), AsOf),
+    responses((status = 200, body = Vec<Happened>), (status = "4XX", body = Problem)))]
+pub async fn timeline(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Id(id): Id,
+    Params(ask): Params<AsOf>,
+) -> Result<Json<Vec<Happened>>, Problem> {
+    let until = page::moment(ask.as_of.as_deref())?;
+    let timeline = Timeline::new(&desk, &caller.workspace, until);
+    page::known(timeline.contact(ContactId(id)).await?, "contact", id)
 }

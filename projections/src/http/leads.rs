@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use super::page;
 use super::since::Reading;
 use crate::leads::Leads;
-use crate::timeline::{self, Happened};
+use crate::timeline::{Happened, Timeline};
 
 /// Which leads to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -93,8 +93,9 @@ pub async fn card(
         .ok_or_else(|| Problem::not_found(format!("There is no lead {id}")).field("id"))
 }
 
-/// Everything that happened to a lead and its sale, with who and when.
-#[utoipa::path(get, path = "/api/v1/leads/{id}/timeline", tag = "leads", params(("id" = u64, Path), AsOf),
+/// Everything that happened to a lead and its sale: who, when, from where, before and after.
+#[utoipa::path(get, path = "/api/v1/leads/{id}/timeline", tag = "leads", operation_id = "lead_timeline",
+    params(("id" = u64, Path), AsOf),
     responses((status = 200, body = Vec<Happened>), (status = "4XX", body = Problem)))]
 pub async fn timeline(
     State(desk): State<Desk>,
@@ -103,9 +104,6 @@ pub async fn timeline(
     Params(ask): Params<AsOf>,
 ) -> Result<Json<Vec<Happened>>, Problem> {
     let until = page::moment(ask.as_of.as_deref())?;
-    let happened = timeline::read(desk.journal(), &caller.workspace, LeadId(id), until).await?;
-    if happened.is_empty() {
-        return Err(Problem::not_found(format!("There is no lead {id}")).field("id"));
-    }
-    Ok(Json(happened))
+    let timeline = Timeline::new(&desk, &caller.workspace, until);
+    page::known(timeline.lead(LeadId(id)).await?, "lead", id)
 }

@@ -1,9 +1,11 @@
 //! Lists in parts: `limit`, `cursor`, and a `Link` to the next part.
 
+use axum::Json;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use commands::http::problem::Problem;
 
+use crate::timeline::Happened;
 use crate::views::Page;
 
 const DEFAULT: u16 = 50;
@@ -39,6 +41,18 @@ pub fn moment(asked: Option<&str>) -> Result<Option<jiff::Timestamp>, Problem> {
         })
     };
     asked.map(parse).transpose()
+}
+
+/// What happened to a record, or that there is none.
+pub(super) fn known(
+    happened: Vec<Happened>,
+    what: &str,
+    id: u64,
+) -> Result<Json<Vec<Happened>>, Problem> {
+    if happened.is_empty() {
+        return Err(Problem::not_found(format!("There is no {what} {id}")).field("id"));
+    }
+    Ok(Json(happened))
 }
 
 /// A JSON array, and where the next part is.

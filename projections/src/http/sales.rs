@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 use commands::desk::Desk;
+use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::SaleView;
@@ -18,6 +19,7 @@ use super::leads::AsOf;
 use super::page;
 use super::since::Reading;
 use crate::sales::Sales;
+use crate::timeline::{Happened, Timeline};
 
 /// Which sales to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -70,4 +72,19 @@ pub async fn card(
     let card = reader.card::<Sales>(id).await?;
     card.map(page::json)
         .ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
+}
+
+/// Everything that happened to a sale: who, when, from where, before and after.
+#[utoipa::path(get, path = "/api/v1/sales/{id}/timeline", tag = "sales", operation_id = "sale_timeline",
+    params(("id" = u64, Path), AsOf),
+    responses((status = 200, body = Vec<Happened>), (status = "4XX", body = Problem)))]
+pub async fn timeline(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Id(id): Id,
+    Params(ask): Params<AsOf>,
+) -> Result<Json<Vec<Happened>>, Problem> {
+    let until = page::moment(ask.as_of.as_deref())?;
+    let timeline = Timeline::new(&desk, &caller.workspace, until);
+    page::known(timeline.sale(SaleId(id)).await?, "sale", id)
 }

@@ -94,6 +94,19 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Loses every table.
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not answer.
+    pub async fn lose_everything(&self) {
+        let pool = sqlx::PgPool::connect(&self.url()).await.expect("a server");
+        for lost in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
+            let done = sqlx::query(lost).execute(&pool).await;
+            done.expect("a schema is dropped and made");
+        }
+    }
+
     /// SIGKILL: what was committed must be there after [`Self::restart`].
     pub fn kill_hard(&mut self) {
         if let Some(mut server) = self.server.take() {

@@ -1,10 +1,10 @@
 //! Reading back: order, bytes, and starting anywhere.
 
 use futures::future::join_all;
-use journal::envelope::{CommitHash, Sealed};
+use journal::envelope::{Commit, CommitHash, Sealed};
 
 use crate::backend::{Backend, beside, fresh_stream};
-use crate::sample::{chained, commit, commit_of, grow, lost, recorded};
+use crate::sample::{chained, commit, commit_of, fresh_id, fresh_request, grow, lost, recorded};
 
 pub async fn a_commit_of_several_events_comes_back_whole(backend: &mut Backend) {
     let (journal, stream) = (&backend.journal, fresh_stream());
@@ -164,4 +164,35 @@ pub async fn what_is_not_there_is_empty(backend: &mut Backend) {
     // One name that starts like another is another.
     let longer = beside(&stream, 10);
     assert!(journal.load(&longer, 0).await.unwrap().is_empty());
+}
+
+pub async fn what_one_request_caused_is_found(backend: &mut Backend) {
+    let (journal, stream) = (&backend.journal, fresh_stream());
+    let partition = journal.partition(&stream.workspace);
+    grow(journal, &beside(&stream, 2), 3).await;
+    for correlation in [fresh_id(), fresh_request()] {
+        assert!(
+            journal
+                .caused_by(partition, correlation)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let mut positions = Vec::new();
+        for id in [3, 4] {
+            let stream = beside(&stream, id);
+            let after = grow(journal, &stream, 1).await[0].sequence;
+            let version = journal.load(&stream, 0).await.unwrap().len() as u64 + 1;
+            let commit = Commit {
+                correlation,
+                ..commit_of(&stream, version, &[recorded(version)])
+            };
+            let sealed = Sealed::try_new(&commit).unwrap();
+            positions.push(journal.append(sealed, after).await.unwrap());
+        }
+        grow(journal, &beside(&stream, 2), 2).await;
+        let caused = journal.caused_by(partition, correlation).await.unwrap();
+        let found: Vec<_> = caused.iter().map(|caused| caused.position).collect();
+        assert_eq!(found, positions);
+    }
 }
