@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::clock::fresh_id;
 use crate::desk::{Desk, Handled};
+use crate::meters;
 use crate::origin::Origin;
 
 /// Calls that one worker makes at the same time for one aggregate.
@@ -212,9 +213,7 @@ where
             tracing::warn!(category = A::TYPE, id = %self.id, "a call does not end");
             return None;
         };
-        count::<A>(outcome);
-        metrics::histogram!("rapport_effect_seconds", "category" => A::TYPE)
-            .record(begun.elapsed().as_secs_f64());
+        meters::attempted(A::TYPE, outcome, begun.elapsed());
         self.record(&effect, outcome, report).await;
         None
     }
@@ -222,7 +221,7 @@ where
     /// Finds out what became of a call of a dead worker; answers the effect where that is known.
     async fn resolve(self: Arc<Self>, attempt: Attempt<A>) -> Option<Uuid> {
         let effect = attempt.effect.clone();
-        metrics::counter!("rapport_effects_unknown_total", "category" => A::TYPE).increment(1);
+        meters::unknown(A::TYPE);
         let Some((outcome, report)) = self.gateway.find_out(attempt).await else {
             tracing::error!(category = A::TYPE, id = %self.id, effect = %effect.intent.id(), "whether this happened is for a person to say");
             return None;
@@ -260,14 +259,4 @@ where
             }
         }
     }
-}
-
-fn count<A: Acting>(outcome: Outcome) {
-    let outcome = match outcome {
-        Outcome::Done => "done",
-        Outcome::Failed { .. } => "failed",
-        Outcome::GaveUp => "gave_up",
-    };
-    metrics::counter!("rapport_effects_total", "category" => A::TYPE, "outcome" => outcome)
-        .increment(1);
 }

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use domain::effect::Outcome;
 use journal::meters::{Meter, UNKNOWN};
 use metrics::Counter;
 
@@ -13,6 +15,9 @@ const COMMANDS: &str = "rapport_commands_total";
 const CONFLICTS: &str = "rapport_command_conflicts_total";
 const RETRIES: &str = "rapport_command_retries_total";
 const REPLAYS: &str = "rapport_idempotent_replays_total";
+const EFFECTS: &str = "rapport_effects_total";
+const EFFECTS_UNKNOWN: &str = "rapport_effects_unknown_total";
+const EFFECT_SECONDS: &str = "rapport_effect_seconds";
 const POLICY_LAG: &str = "rapport_policy_lag_events";
 const POLICY_HEARTBEAT: &str = "rapport_policy_heartbeat_seconds";
 
@@ -37,6 +42,21 @@ pub const METERS: &[Meter] = &[
         REPLAYS,
         &["what"],
         "Requests sent again that changed nothing: the kept answer was given, or the commit was there",
+    ),
+    Meter::counter(
+        EFFECTS,
+        &["category", "outcome"],
+        "Attempts at effects outside by how they ended: done, failed (another comes), gave_up",
+    ),
+    Meter::counter(
+        EFFECTS_UNKNOWN,
+        &["category"],
+        "Attempts of which nobody saw the end: whoever made them died",
+    ),
+    Meter::histogram(
+        EFFECT_SECONDS,
+        &["category"],
+        "How long a call to the outside took",
     ),
     Meter::gauge(
         POLICY_LAG,
@@ -69,6 +89,22 @@ pub(crate) fn answered_again() {
 /// What was asked had been appended before.
 pub(crate) fn appended_before() {
     COMMITS.increment(1);
+}
+
+/// An attempt at an effect has ended.
+pub(crate) fn attempted(category: &'static str, outcome: Outcome, took: Duration) {
+    let outcome = match outcome {
+        Outcome::Done => "done",
+        Outcome::Failed { .. } => "failed",
+        Outcome::GaveUp => "gave_up",
+    };
+    metrics::counter!(EFFECTS, "category" => category, "outcome" => outcome).increment(1);
+    metrics::histogram!(EFFECT_SECONDS, "category" => category).record(took.as_secs_f64());
+}
+
+/// Nobody saw the end of an attempt.
+pub(crate) fn unknown(category: &'static str) {
+    metrics::counter!(EFFECTS_UNKNOWN, "category" => category).increment(1);
 }
 
 /// The counters of commands, by category.

@@ -5,6 +5,7 @@
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
 //! - [`archive`]: the copy in another place, PostgreSQL or KurrentDB
 //! - `search`: the log by time
+//! - `tail`: the end of the log, read once for everybody in the process
 //! - `pace`: batches instead of single commits, under load
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
@@ -23,13 +24,16 @@ mod sealing;
 mod search;
 pub mod sqlite;
 pub mod store;
+mod tail;
 pub mod token;
 pub mod vault;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -79,7 +83,10 @@ impl JournalError {
 
 /// Commits in log order, in batches as large as are at hand (at most 4096): first what is stored, then what
 /// comes; it only ends with an error.
-pub type Feed = BoxStream<'static, Result<Vec<Recorded>, JournalError>>;
+pub type Feed = BoxStream<'static, Result<Vec<Arc<Recorded>>, JournalError>>;
+
+/// The same, as a backend reads them.
+type Commits = BoxStream<'static, Result<Vec<Recorded>, JournalError>>;
 
 /// Where the log is held.
 #[derive(Debug, Clone)]
@@ -98,6 +105,8 @@ pub enum Backend {
 pub struct Journal {
     backend: Backend,
     vault: vault::Vault,
+    /// By partition: as stored, and opened.
+    tails: Arc<[[Arc<tail::Shared>; 2]]>,
 }
 
 impl From<Backend> for Journal {
@@ -126,8 +135,16 @@ macro_rules! each {
 impl Journal {
     /// A log with the keys that open it.
     #[must_use]
-    pub const fn new(backend: Backend, vault: vault::Vault) -> Self {
-        Self { backend, vault }
+    pub fn new(backend: Backend, vault: vault::Vault) -> Self {
+        let mut journal = Self {
+            backend,
+            vault,
+            tails: Arc::new([]),
+        };
+        journal.tails = (0..journal.partitions())
+            .map(|_| <[Arc<tail::Shared>; 2]>::default())
+            .collect();
+        journal
     }
 
     /// Where it is held.
@@ -213,13 +230,26 @@ impl Journal {
     /// works, and within a few milliseconds, comes as one batch.
     #[must_use]
     pub fn follow(&self, partition: u16, after: u64) -> Feed {
-        sealing::opened(self.vault.clone(), self.follow_sealed(partition, after))
+        let source = Opened(Stored {
+            journal: self.clone(),
+            partition,
+        });
+        tail::follow(self.tail(partition, 1), source, after)
     }
 
     /// The same, as it is stored: personal fields stay sealed.
     #[must_use]
     pub fn follow_sealed(&self, partition: u16, after: u64) -> Feed {
-        pace::paced(each!(self, journal => journal.follow(partition, after)))
+        let source = Stored {
+            journal: self.clone(),
+            partition,
+        };
+        tail::follow(self.tail(partition, 0), source, after)
+    }
+
+    fn tail(&self, partition: u16, opened: usize) -> Arc<tail::Shared> {
+        let tails = self.tails.get(usize::from(partition));
+        tails.map_or_else(Arc::default, |tails| Arc::clone(&tails[opened]))
     }
 
     /// The last position of every partition.
@@ -292,4 +322,67 @@ pub fn partition_of(workspace: &token::Token, partitions: u16) -> u16 {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
     u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
+}
+
+/// A partition as it is stored.
+#[derive(Clone)]
+struct Stored {
+    journal: Journal,
+    partition: u16,
+}
+
+/// A partition with its personal fields opened.
+#[derive(Clone)]
+struct Opened(Stored);
+
+impl tail::Source for Stored {
+    fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>> {
+        async {
+            let heads = self.journal.heads().await?;
+            let head = heads.iter().find(|head| head.partition == self.partition);
+            Ok(head.map_or(0, |head| head.sequence))
+        }
+        .boxed()
+    }
+
+    fn read(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
+        let read = self.journal.read_sealed(self.partition, after, limit);
+        read.map(|read| read.map(shared)).boxed()
+    }
+
+    fn follow(&self, after: u64) -> Feed {
+        let Self { journal, partition } = self;
+        let commits = each!(journal, journal => journal.follow(*partition, after));
+        pace::paced(commits).map(|batch| batch.map(shared)).boxed()
+    }
+}
+
+impl tail::Source for Opened {
+    fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>> {
+        self.0.head()
+    }
+
+    fn read(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
+        let Stored { journal, partition } = &self.0;
+        let read = journal.read(*partition, after, limit);
+        read.map(|read| read.map(shared)).boxed()
+    }
+
+    fn follow(&self, after: u64) -> Feed {
+        let Stored { journal, partition } = &self.0;
+        let sealed = journal.follow_sealed(*partition, after);
+        sealing::opened(journal.vault.clone(), sealed)
+    }
+}
+
+fn shared(commits: Vec<Recorded>) -> Vec<Arc<Recorded>> {
+    commits.into_iter().map(Arc::new).collect()
 }

@@ -13,7 +13,7 @@ use crate::claim::{Claim, ClaimKey};
 use crate::envelope::{Recorded, Sealed};
 use crate::position::Position;
 use crate::token::StreamId;
-use crate::{Feed, JournalError};
+use crate::{Commits, JournalError};
 
 const FEED_BATCH: usize = 4096;
 
@@ -117,7 +117,7 @@ impl MemoryJournal {
         Ok(all)
     }
 
-    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
+    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Commits {
         let journal = self.clone();
         try_stream! {
             let mut head = journal.head.subscribe();

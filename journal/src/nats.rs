@@ -34,7 +34,7 @@ use crate::envelope::{MAX_BYTES, Recorded, Sealed};
 use crate::meters::InFlight;
 use crate::position::Position;
 use crate::token::StreamId;
-use crate::{Feed, JournalError, partition_of};
+use crate::{Commits, JournalError, partition_of};
 use fetch::Source;
 pub use options::NatsOptions;
 use publish::Letter;
@@ -170,7 +170,7 @@ impl NatsJournal {
         }
     }
 
-    pub(crate) fn follow(&self, partition: u16, after: u64) -> Feed {
+    pub(crate) fn follow(&self, partition: u16, after: u64) -> Commits {
         feed::follow(self.clone(), partition, after)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-use crate::Feed;
+use crate::Commits;
 
 /// The least time between two batches. A commit after a quiet moment does not wait.
 const BETWEEN: Duration = Duration::from_millis(4);
@@ -14,7 +14,7 @@ const BETWEEN: Duration = Duration::from_millis(4);
 const FULL: usize = 256;
 
 /// The same commits in fewer batches.
-pub(crate) fn paced(feed: Feed) -> Feed {
+pub(crate) fn paced(feed: Commits) -> Commits {
     let begin = (feed, None::<Instant>);
     futures::stream::unfold(begin, async |(mut feed, rest)| {
         if let Some(until) = rest {

@@ -3,6 +3,8 @@
 //! A sealed field is `{"sealed": "…", "of": "text" | "list"}`. Once its key was destroyed, it
 //! reads as `"erased"` or `[]`: every replay goes on, and nobody is named.
 
+use std::sync::Arc;
+
 use domain::event::Kind;
 use futures::StreamExt as _;
 use serde_json::value::{RawValue, to_raw_value};
@@ -79,24 +81,39 @@ pub(crate) async fn open(
 ) -> Result<Vec<Recorded>, JournalError> {
     for recorded in commits
         .iter_mut()
-        .filter(|recorded| !recorded.commit.keys.is_empty())
+        .filter(|recorded| names_somebody(recorded))
     {
-        let subject = Subject::of(&recorded.commit.stream());
-        let key = vault.find(&subject).await.map_err(JournalError::from)?;
-        let corrupt = |reason: String| JournalError::Corrupt {
-            position: recorded.position,
-            reason,
-        };
-        recorded.commit.events = open_events(key.as_ref(), &recorded.commit).map_err(corrupt)?;
+        open_one(vault, recorded).await?;
     }
     Ok(commits)
 }
 
-/// Opens what a feed brings.
+fn names_somebody(recorded: &Recorded) -> bool {
+    !recorded.commit.keys.is_empty()
+}
+
+async fn open_one(vault: &Vault, recorded: &mut Recorded) -> Result<(), JournalError> {
+    let subject = Subject::of(&recorded.commit.stream());
+    let key = vault.find(&subject).await.map_err(JournalError::from)?;
+    let corrupt = |reason: String| JournalError::Corrupt {
+        position: recorded.position,
+        reason,
+    };
+    recorded.commit.events = open_events(key.as_ref(), &recorded.commit).map_err(corrupt)?;
+    Ok(())
+}
+
+/// Opens what a feed brings. Commits that name nobody are shared with it.
 pub(crate) fn opened(vault: Vault, feed: Feed) -> Feed {
     feed.then(move |batch| {
         let vault = vault.clone();
-        async move { open(&vault, batch?).await }
+        async move {
+            let mut batch = batch?;
+            for recorded in batch.iter_mut().filter(|recorded| names_somebody(recorded)) {
+                open_one(&vault, Arc::make_mut(recorded)).await?;
+            }
+            Ok(batch)
+        }
     })
     .boxed()
 }

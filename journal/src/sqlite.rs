@@ -22,7 +22,7 @@ use crate::claim::{self, Claim, ClaimKey};
 use crate::envelope::{Recorded, Sealed};
 use crate::position::Position;
 use crate::token::StreamId;
-use crate::{Feed, JournalError};
+use crate::{Commits, JournalError};
 use writer::Writer;
 
 const FEED_BATCH: usize = 4096;
@@ -124,7 +124,7 @@ impl SqliteJournal {
         .and_then(recorded)
     }
 
-    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
+    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Commits {
         let journal = self.clone();
         try_stream! {
             let mut head = journal.inner.head.clone();

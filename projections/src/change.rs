@@ -20,7 +20,8 @@ pub struct Change {
 impl Change {
     /// Decodes a commit.
     #[must_use]
-    pub fn of(recorded: Recorded) -> Self {
+    pub fn of(recorded: impl Into<Arc<Recorded>>) -> Self {
+        let recorded = recorded.into();
         let category = recorded.commit.category.as_str();
         let events = recorded
             .commit
@@ -30,10 +31,7 @@ impl Change {
         let events = events
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string());
-        Self {
-            recorded: Arc::new(recorded),
-            events,
-        }
+        Self { recorded, events }
     }
 
     /// Where it is in the log.

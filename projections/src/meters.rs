@@ -95,10 +95,7 @@ pub(crate) fn kept(far: &Far<'_>, now: Timestamp) {
 }
 
 /// How far any of these is, but for the kept ones, is another's to say.
-pub(crate) fn kept_by_others<'a>(
-    screens: &[Box<dyn Screen>],
-    kept: impl Iterator<Item = &'a str>,
-) {
+pub(crate) fn kept_by_others<'a>(screens: &[Box<dyn Screen>], kept: impl Iterator<Item = &'a str>) {
     let kept: Vec<_> = kept.collect();
     let names = screens.iter().map(|screen| screen.name());
     for name in names.filter(|name| !kept.contains(name)) {

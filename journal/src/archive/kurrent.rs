@@ -13,6 +13,8 @@
 mod event;
 mod link;
 
+use std::sync::Arc;
+
 use eventstore::{
     AppendToStreamOptions, Error, EventData, ExpectedRevision, ReadStreamOptions, RecordedEvent,
     StreamPosition,
@@ -128,7 +130,7 @@ impl KurrentArchive {
     }
 
     /// Keeps a batch, in as many appends as its size needs.
-    pub(super) async fn keep(&self, batch: &[Recorded]) -> Result<(), JournalError> {
+    pub(super) async fn keep(&self, batch: &[Arc<Recorded>]) -> Result<(), JournalError> {
         let Some(first) = batch.first() else {
             return Ok(());
         };

@@ -3,6 +3,8 @@
 //! Every commit stands in `rapport_archive` byte for byte, with its position and hash, and its
 //! events in the table of `postgres-es` (`events`), in one transaction.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
@@ -102,7 +104,7 @@ impl PostgresArchive {
     }
 
     /// Keeps a batch, commits and events together.
-    pub(super) async fn keep(&self, batch: &[Recorded]) -> Result<(), JournalError> {
+    pub(super) async fn keep(&self, batch: &[Arc<Recorded>]) -> Result<(), JournalError> {
         let (mut commits, mut events) = (Commits::default(), Events::default());
         for recorded in batch {
             commits.add(recorded)?;

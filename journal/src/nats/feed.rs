@@ -16,7 +16,7 @@ use futures::StreamExt;
 use super::NatsJournal;
 use crate::envelope::Recorded;
 use crate::position::Position;
-use crate::{Feed, JournalError, meters};
+use crate::{Commits, JournalError, meters};
 
 /// How many commits a batch has at most.
 const BATCH: usize = 4096;
@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 type Amiss = Box<dyn std::error::Error + Send + Sync>;
 
 /// Commits behind a sequence, then whatever comes.
-pub(super) fn follow(journal: NatsJournal, partition: u16, mut after: u64) -> Feed {
+pub(super) fn follow(journal: NatsJournal, partition: u16, mut after: u64) -> Commits {
     try_stream! {
         let mut pause = FIRST_PAUSE;
         loop {
