@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use cqrs_es::AggregateError;
-use journal::JournalError;
 use journal::store::{Loaded, Meta};
 use journal::token::StreamId;
+use journal::JournalError;
 use opentelemetry::trace::TraceContextExt as _;
 use tokio::sync::Mutex;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -93,8 +93,10 @@ impl Local {
                         .reload(&stream)
                         .await
                         .map_err(failed)?;
-                    if seen.remembers(commit_id) {
-                        return Ok(seen);
+                    if seen.remembers(commit_id)
+                        && let Some(done) = self.done_before::<A>(&stream, commit_id).await?
+                    {
+                        return Ok(done);
                     }
                     certain = true;
                 }

@@ -109,6 +109,46 @@ async fn a_retry_reads_back_what_was_stored_first() {
 }
 
 #[tokio::test]
+async fn a_retry_answers_what_its_own_commit_left() {
+    let journal = journal();
+    let (store, other) = (store(&journal), store(&journal));
+    let first = append(&store, &Loaded::default(), 7).await.unwrap();
+    append(&other, &first, 8).await.unwrap();
+    let again = Meta {
+        retried: true,
+        ..meta(7)
+    };
+    let loaded = store
+        .append(&stream(), &Loaded::default(), &taken(1), again)
+        .await
+        .unwrap();
+    assert_eq!((loaded.version, loaded.state.used), (1, 1));
+    let now = store.reload(&stream()).await.unwrap();
+    assert_eq!(now.state.used, 2, "and the cache catches up");
+}
+
+#[tokio::test]
+async fn commits_under_fixed_ids_are_snapshotted_too() {
+    let journal = journal();
+    let store = store(&journal);
+    let mut loaded = std::sync::Arc::new(Loaded::<Numbers>::default());
+    for number in 1..=100 {
+        let fixed = Meta {
+            retried: true,
+            ..meta(number)
+        };
+        let events = taken(loaded.state.used + 1);
+        loaded = store
+            .append(&stream(), &loaded, &events, fixed)
+            .await
+            .unwrap();
+    }
+    while journal.snapshot(&stream()).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn time_never_runs_backwards_within_a_stream() {
     let journal = journal();
     let store = store(&journal);
