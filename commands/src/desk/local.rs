@@ -171,7 +171,9 @@ pub(crate) fn failed<E: std::error::Error>(error: JournalError) -> AggregateErro
         error @ JournalError::Unavailable(_) => {
             AggregateError::DatabaseConnectionError(error.into())
         }
-        error @ JournalError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
+        error @ (JournalError::Corrupt { .. } | JournalError::Damaged(_)) => {
+            AggregateError::DeserializationError(error.into())
+        }
         error @ (JournalError::TooLarge { .. } | JournalError::Malformed(_)) => {
             AggregateError::UnexpectedError(error.into())
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Loaded, Meta, Store, WorkspaceStore};
+use crate::envelope::CommitHash;
 use crate::memory::MemoryJournal;
 use crate::token::{StreamId, Token};
 use crate::{Journal, JournalError};
@@ -209,10 +210,23 @@ async fn a_snapshot_is_taken_behind_the_commit_and_used_by_the_next_load() {
 
 #[test]
 fn a_snapshot_of_other_code_is_ignored() {
-    let snapshot = serde_json::to_string(&serde_json::json!({
+    let body = serde_json::to_vec(&serde_json::json!({
         "sources": "of another build", "loaded": Loaded::<Numbers>::default(),
     }));
-    assert!(Loaded::<Numbers>::from_snapshot(snapshot.unwrap().as_bytes()).is_none());
+    let body = body.unwrap();
+    let snapshot = [CommitHash::of(&body).as_bytes(), body.as_slice()].concat();
+    assert!(Loaded::<Numbers>::from_snapshot(&snapshot).is_none());
+}
+
+#[test]
+fn a_snapshot_that_a_disk_has_changed_is_ignored() {
+    let good = Loaded::<Numbers>::default().to_snapshot().unwrap();
+    assert!(Loaded::<Numbers>::from_snapshot(&good).is_some());
+    for place in 0..good.len() {
+        let mut flipped = good.clone();
+        flipped[place] ^= 1;
+        assert!(Loaded::<Numbers>::from_snapshot(&flipped).is_none());
+    }
 }
 
 #[tokio::test]
