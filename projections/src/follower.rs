@@ -108,33 +108,36 @@ impl Follower {
 
     /// Refuses read models that belong to another log, or that have seen more than the log holds.
     pub async fn check(&self) -> Result<(), FollowError> {
-        let (ours, heads) = (self.journal.identity(), self.journal.heads().await?);
+        let mut seen = Vec::new();
         for generation in self.registry.generations().await? {
-            for checkpoint in self
-                .registry
-                .checkpoints(&generation.name, generation.number)
-                .await?
-            {
-                let projection = generation.name.clone();
-                if checkpoint.log != ours {
-                    return Err(FollowError::OtherLog {
-                        projection,
-                        theirs: checkpoint.log,
-                        ours,
-                    });
-                }
-                let head = heads
-                    .iter()
-                    .find(|head| head.partition == checkpoint.position.partition);
-                if let Some(head) = head.filter(|head| head.sequence < checkpoint.position.sequence)
-                {
-                    let checkpoint = checkpoint.position;
-                    return Err(FollowError::LostData {
-                        projection,
-                        checkpoint,
-                        head: *head,
-                    });
-                }
+            let number = generation.number;
+            let checkpoints = self.registry.checkpoints(&generation.name, number).await?;
+            seen.extend(
+                checkpoints
+                    .into_iter()
+                    .map(|seen| (generation.name.clone(), seen)),
+            );
+        }
+        // Asked after the checkpoints: others append and follow meanwhile.
+        let (ours, heads) = (self.journal.identity(), self.journal.heads().await?);
+        for (projection, checkpoint) in seen {
+            if checkpoint.log != ours {
+                return Err(FollowError::OtherLog {
+                    projection,
+                    theirs: checkpoint.log,
+                    ours,
+                });
+            }
+            let position = checkpoint.position;
+            let head = heads
+                .iter()
+                .find(|head| head.partition == position.partition);
+            if let Some(head) = head.filter(|head| head.sequence < position.sequence) {
+                return Err(FollowError::LostData {
+                    projection,
+                    checkpoint: position,
+                    head: *head,
+                });
             }
         }
         Ok(())

@@ -49,6 +49,7 @@ on_both_databases!(
     a_change_that_the_database_refuses_is_parked,
     another_log_is_refused,
     a_checkpoint_ahead_of_the_log_is_refused,
+    a_check_under_load_finds_nothing_wrong,
     a_read_that_asks_for_the_future_is_told_to_wait,
 );
 
@@ -103,6 +104,21 @@ async fn every_event_counts_once_whoever_follows(kept: Kept) {
     let counts: Vec<_> = leads.iter().map(|stage| stage.count).collect();
     assert_eq!(counts, [100, 100, 0, 0, 0]);
     drop(steady);
+}
+
+/// A process starts while others append and follow.
+async fn a_check_under_load_finds_nothing_wrong(kept: Kept) {
+    let _follower = kept.follow("one", projections::screens());
+    let desk = kept.desk.clone();
+    let writer = tokio::spawn(async move {
+        for lead in 1..=500 {
+            open(&desk, lead).await;
+        }
+    });
+    while !writer.is_finished() {
+        kept.check("other").await.unwrap();
+    }
+    writer.await.unwrap();
 }
 
 /// Readers look all the time, and every answer must be one that was true.
