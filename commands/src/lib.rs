@@ -4,7 +4,7 @@
 //! - [`origin`], [`clock`]: who asked, when, because of what
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
-//! - [`policies`]: an event in, commands out
+//! - [`policies`]: an event in, commands out; [`lease`]: which process runs them
 //! - [`http`]: the write routes, and the vocabulary that read routes share
 //!
 //! Invariant: nothing changes but through [`desk::Desk`].
@@ -15,6 +15,7 @@ pub mod desk;
 pub mod http;
 pub mod idempotency;
 pub mod keys;
+pub mod lease;
 pub mod numbers;
 pub mod origin;
 pub mod policies;

@@ -17,6 +17,7 @@ use journal::{Journal, JournalError};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::lease::Watch;
 use cursor::Cursor;
 
 /// How often the cursor is kept while events come.
@@ -42,8 +43,10 @@ pub async fn run<P: Policy>(policy: P, journal: Journal, clock: Clock) {
     for partition in 0..journal.partitions() {
         let (policy, journal, clock) = (Arc::clone(&policy), journal.clone(), clock.clone());
         partitions.spawn(async move {
+            let mut watch = Watch::default();
             loop {
-                if let Err(error) = follow(&*policy, &journal, &clock, partition).await {
+                if let Err(error) = follow(&*policy, &journal, &clock, partition, &mut watch).await
+                {
                     tracing::warn!(%error, policy = policy.name(), partition, "policy pauses");
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -59,8 +62,10 @@ async fn follow<P: Policy>(
     journal: &Journal,
     clock: &Clock,
     partition: u16,
+    watch: &mut Watch<u64>,
 ) -> Result<(), JournalError> {
-    let Some(mut cursor) = Cursor::take(journal, clock, policy.name(), partition).await? else {
+    let taken = Cursor::take(journal, clock, policy.name(), partition, watch);
+    let Some(mut cursor) = taken.await? else {
         return Ok(());
     };
     let mut feed = journal.follow(partition, cursor.sequence());

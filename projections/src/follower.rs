@@ -9,12 +9,15 @@
 mod held;
 mod rebuild;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use commands::clock::Clock;
+use commands::lease::Watch;
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, SelectAll};
+use jiff::Timestamp;
 use journal::position::Position;
 use journal::{Journal, JournalError};
 use tokio::sync::mpsc;
@@ -24,7 +27,7 @@ use crate::change::Change;
 use crate::db::DbError;
 use crate::progress::Progress;
 use crate::projection::Screen;
-use crate::registry::{Generation, Registry};
+use crate::registry::{Generation, LEASE, Registry};
 use held::Held;
 
 /// How often leases are renewed and new generations are looked for.
@@ -79,7 +82,11 @@ pub struct Follower {
     /// Names this process to others.
     me: String,
     held: Mutex<Vec<Generation>>,
+    watched: Mutex<Watched>,
 }
+
+/// The leases of others, by projection and generation; every renewal changes the mark.
+type Watched = HashMap<(String, u32), Watch<(i64, Timestamp)>>;
 
 /// Why a session ended in peace: who keeps what has changed.
 struct Regroup;
@@ -103,6 +110,7 @@ impl Follower {
             clock,
             me: me.into(),
             held: Mutex::default(),
+            watched: Mutex::default(),
         }
     }
 
@@ -214,6 +222,7 @@ impl Follower {
         let (mut front, mut behind, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         let known_held = self.lock().clone();
         for known in self.registry.generations().await? {
+            let known = self.believed(known);
             let Some(screen) = self.screen_of(&known) else {
                 continue;
             };
@@ -281,10 +290,23 @@ impl Follower {
         }
         let free = self.registry.generations().await?.into_iter().any(|known| {
             let ours = held.iter().any(|held| is(held, &known));
+            let known = self.believed(known);
             !ours && self.screen_of(&known).is_some() && known.until < self.clock.now()
         });
         *self.lock() = held;
         Ok(!free)
+    }
+
+    /// A lease that its keeper has not renewed while we watched is over, whatever moment it names.
+    fn believed(&self, known: Generation) -> Generation {
+        let of = (known.name.clone(), known.number);
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (watch, mark) = (watched.entry(of).or_default(), (known.epoch, known.until));
+        if watch.is_silent(mark, LEASE.unsigned_abs(), Instant::now()) {
+            let until = Timestamp::UNIX_EPOCH;
+            return Generation { until, ..known };
+        }
+        known
     }
 
     /// Commits from the least checkpoint of these on, decoded ahead of their writing.

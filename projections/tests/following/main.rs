@@ -51,6 +51,7 @@ on_both_databases!(
     a_checkpoint_ahead_of_the_log_is_refused,
     a_check_under_load_finds_nothing_wrong,
     a_read_that_asks_for_the_future_is_told_to_wait,
+    a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced,
 );
 
 fn main_workspace() -> Token {
@@ -104,6 +105,28 @@ async fn every_event_counts_once_whoever_follows(kept: Kept) {
     let counts: Vec<_> = leads.iter().map(|stage| stage.count).collect();
     assert_eq!(counts, [100, 100, 0, 0, 0]);
     drop(steady);
+}
+
+async fn a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced(kept: Kept) {
+    let ahead = Clock::manual(Clock::System.now() + jiff::SignedDuration::from_hours(1));
+    let dead = kept.follow_by("ahead", projections::screens(), ahead);
+    let first = open(&kept.desk, 1).await;
+    let reader = kept.views.reader(main_workspace(), first);
+    assert!(reader.card::<Leads>(1).await.unwrap().is_some());
+    drop(dead);
+    let _alive = kept.follow("alive", projections::screens());
+    let second = open(&kept.desk, 2).await;
+    let reader = kept.views.reader(main_workspace(), second);
+    let shown = async || {
+        reader
+            .card::<Leads>(2)
+            .await
+            .is_ok_and(|card| card.is_some())
+    };
+    assert!(
+        eventually(shown).await,
+        "nobody keeps the read models for an hour"
+    );
 }
 
 /// A process starts while others append and follow.
