@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use journal::envelope::Recorded;
-use journal::{Journal, JournalError};
+use journal::{Journal, JournalError, failpoint};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -77,6 +77,7 @@ async fn follow<P: Policy>(
         };
         for recorded in &batch {
             policy.react(recorded).await?;
+            failpoint::reach("policy.reacted");
             cursor.passed(recorded.position.sequence);
             if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
                 return Ok(());

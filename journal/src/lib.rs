@@ -5,6 +5,7 @@
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
 //! - [`archive`]: the copy in PostgreSQL
 //! - `pace`: batches instead of single commits, under load
+//! - [`failpoint`]: places where a test lets the program die
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
 //! Invariant: a commit that was acknowledged is never lost, changed or reordered, and a
@@ -13,6 +14,7 @@
 pub mod archive;
 pub mod claim;
 pub mod envelope;
+pub mod failpoint;
 pub mod memory;
 pub mod nats;
 mod pace;

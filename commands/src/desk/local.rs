@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cqrs_es::AggregateError;
 use journal::store::{Loaded, Meta};
 use journal::token::StreamId;
-use journal::JournalError;
+use journal::{JournalError, failpoint};
 use opentelemetry::trace::TraceContextExt as _;
 use tokio::sync::Mutex;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -81,12 +81,16 @@ impl Local {
                     continue;
                 }
             };
+            failpoint::reach("command.decided");
             let meta = self.meta(commit_id, name.clone(), origin);
             match A::store(&self.stores)
                 .append(&stream, &seen, &events, meta)
                 .await
             {
-                Ok(loaded) => return Ok(loaded),
+                Ok(loaded) => {
+                    failpoint::reach("command.appended");
+                    return Ok(loaded);
+                }
                 Err(JournalError::Conflict) => {
                     tracing::debug!(%stream, "lost a race; deciding again");
                     seen = A::store(&self.stores)

@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use journal::claim::ClaimKey;
 use journal::token::Token;
-use journal::{Backend, Journal, JournalError};
+use journal::{Backend, Journal, JournalError, failpoint};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -121,6 +121,9 @@ impl Cursor {
         {
             Ok(revision) => {
                 self.revision = revision;
+                if self.kept.sequence > self.written {
+                    failpoint::reach("policy.kept");
+                }
                 self.written = self.kept.sequence;
                 Ok(true)
             }
