@@ -4,9 +4,13 @@
 //! - [`answer`]: what it answers
 //! - [`process`]: one `rapport` process
 //! - [`servers`]: private NATS and PostgreSQL servers, started by a test and gone with it
+//! - [`history`]: what the clients saw, and whether it can be true
+//! - [`dice`]: seeded randomness
 
 pub mod answer;
 pub mod crm;
+pub mod dice;
+pub mod history;
 pub mod process;
 pub mod servers;
 
