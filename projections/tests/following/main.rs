@@ -2,6 +2,7 @@
 //! back, a poisoned record stops itself and nothing else, and a rebuild is not noticed.
 
 mod kept;
+mod modelled;
 
 use std::sync::Arc;
 use std::time::Duration;
