@@ -35,6 +35,11 @@ bench *args:
     cargo build --release -p ops
     cargo bench -p stories --bench rapport -- {{ args }}
 
+# Throw faults at both profiles: just chaos --minutes 10 --seed 42
+chaos *args:
+    cargo build -p ops -p stories --bins
+    cargo run -p stories --bin chaos -- {{ args }}
+
 # Start the whole system with no server to install, on port 8000
 demo:
     cargo run --release -- demo

@@ -4,7 +4,7 @@
 //! - [`origin`], [`clock`]: who asked, when, because of what
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
-//! - [`policies`]: an event in, commands out
+//! - [`policies`]: an event in, commands out; [`lease`]: which process runs them
 //! - [`effects`]: what aggregates decided to cause outside, carried out by gateways
 //! - [`meters`]: what of all this is counted
 //! - [`http`]: the write routes, and the vocabulary that read routes share
@@ -18,6 +18,7 @@ pub mod effects;
 pub mod http;
 pub mod idempotency;
 pub mod keys;
+pub mod lease;
 pub mod meters;
 pub mod numbers;
 pub mod origin;

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use journal::envelope::Recorded;
-use journal::{Journal, JournalError};
+use journal::{Journal, JournalError, failpoint};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::lease::Watch;
 use crate::meters;
 use cursor::Cursor;
 
@@ -43,8 +44,10 @@ pub async fn run<P: Policy>(policy: P, journal: Journal, clock: Clock) {
     for partition in 0..journal.partitions() {
         let (policy, journal, clock) = (Arc::clone(&policy), journal.clone(), clock.clone());
         partitions.spawn(async move {
+            let mut watch = Watch::default();
             loop {
-                if let Err(error) = follow(&*policy, &journal, &clock, partition).await {
+                if let Err(error) = follow(&*policy, &journal, &clock, partition, &mut watch).await
+                {
                     tracing::warn!(%error, policy = policy.name(), partition, "policy pauses");
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -60,8 +63,9 @@ async fn follow<P: Policy>(
     journal: &Journal,
     clock: &Clock,
     partition: u16,
+    watch: &mut Watch<u64>,
 ) -> Result<(), JournalError> {
-    let taken = Cursor::take(journal, clock, policy.name(), partition).await;
+    let taken = Cursor::take(journal, clock, policy.name(), partition, watch).await;
     let Some(mut cursor) =
         taken.inspect_err(|_| meters::policy_of_another(policy.name(), partition))?
     else {
@@ -79,6 +83,7 @@ async fn follow<P: Policy>(
         };
         for recorded in &batch {
             policy.react(recorded).await?;
+            failpoint::reach("policy.reacted");
             cursor.passed(recorded.position.sequence);
             if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
                 meters::policy_of_another(policy.name(), partition);

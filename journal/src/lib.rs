@@ -7,6 +7,7 @@
 //! - `search`: the log by time
 //! - `tail`: the end of the log, read once for everybody in the process
 //! - `pace`: batches instead of single commits, under load
+//! - [`failpoint`]: places where a test lets the program die
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
 //! Invariant: a commit that was acknowledged is never lost, changed or reordered, and a
@@ -15,6 +16,7 @@
 pub mod archive;
 pub mod claim;
 pub mod envelope;
+pub mod failpoint;
 pub mod memory;
 pub mod meters;
 pub mod nats;
@@ -68,6 +70,9 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The store as a whole is not what was written.
+    #[error("the event log is damaged: {0}; restore it from its backup before anything else")]
+    Damaged(String),
     /// The log does not answer. Whether an append was carried out is unknown; retrying it with
     /// the same commit id is safe.
     #[error("the event log does not answer: {0}")]
@@ -255,6 +260,15 @@ impl Journal {
     /// The last position of every partition.
     pub async fn heads(&self) -> Result<Vec<Position>, JournalError> {
         each!(self, journal => journal.heads().await)
+    }
+
+    /// Asks what holds the log whether it is whole, beyond the commits themselves. NATS checks what
+    /// it keeps by itself, when it starts and when it reads.
+    pub async fn check_store(&self) -> Result<(), JournalError> {
+        match &self.backend {
+            Backend::Sqlite(journal) => journal.check_store().await,
+            Backend::Memory(_) | Backend::Nats(_) => Ok(()),
+        }
     }
 
     /// How many partitions there are.

@@ -86,10 +86,10 @@ impl SqliteJournal {
         let stream = stream.to_string();
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT position, body FROM commits WHERE stream = ?1 AND position > ?2 \
-                 ORDER BY first_version",
+                "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
+                 WHERE stream = ?1 AND position > ?2 ORDER BY first_version",
             )?;
-            let rows = statement.query_map(params![stream, after], stored)?;
+            let rows = statement.query_map(params![stream, after], Row::read)?;
             rows.collect::<Result<Vec<_>, _>>()
         })
         .await
@@ -105,9 +105,10 @@ impl SqliteJournal {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT position, body FROM commits WHERE position > ?1 ORDER BY position LIMIT ?2",
+                "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
+                 WHERE position > ?1 ORDER BY position LIMIT ?2",
             )?;
-            let rows = statement.query_map(params![after, limit], stored)?;
+            let rows = statement.query_map(params![after, limit], Row::read)?;
             rows.collect::<Result<Vec<_>, _>>()
         })
         .await
@@ -117,7 +118,7 @@ impl SqliteJournal {
     pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Recorded>, JournalError> {
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(schema::CAUSED_BY)?;
-            let rows = statement.query_map([correlation.to_string()], stored)?;
+            let rows = statement.query_map([correlation.to_string()], Row::read)?;
             rows.collect::<Result<Vec<_>, _>>()
         })
         .await
@@ -154,6 +155,25 @@ impl SqliteJournal {
             )
         });
         Ok(vec![at(head.await?)])
+    }
+
+    /// Whether the file is whole: its pages and indexes, and no position without a commit.
+    pub(crate) async fn check_store(&self) -> Result<(), JournalError> {
+        let found = self.read_with(|connection| {
+            let pages: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            let holes: bool = connection.query_row(
+                "SELECT COUNT(*) <> COALESCE(MAX(position), 0) OR COALESCE(MAX(position), 0) <> \
+                 COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'commits'), 0) FROM commits",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok((pages, holes))
+        });
+        match found.await? {
+            (pages, _) if pages != "ok" => Err(JournalError::Damaged(pages)),
+            (_, true) => Err(JournalError::Damaged("positions are missing".into())),
+            (_, false) => Ok(()),
+        }
     }
 
     #[expect(
@@ -288,13 +308,52 @@ const fn at(sequence: u64) -> Position {
     }
 }
 
-fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<(u64, Vec<u8>)> {
-    Ok((row.get(0)?, row.get(1)?))
+/// A commit as the file has it.
+struct Row {
+    position: Position,
+    body: Vec<u8>,
+    /// None of what was written before layout 2.
+    hash: Option<Vec<u8>>,
+    stream: String,
+    first_version: u64,
+    commit_id: Vec<u8>,
+}
+
+impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            position: at(row.get(0)?),
+            body: row.get(1)?,
+            hash: row.get(2)?,
+            stream: row.get(3)?,
+            first_version: row.get(4)?,
+            commit_id: row.get(5)?,
+        })
+    }
+
+    /// SQLite notices little of what a disk changes, and the chain of hashes nothing of what it
+    /// changes in a stream's last commit: so every read compares.
+    fn recorded(&self) -> Result<Recorded, JournalError> {
+        let recorded = Recorded::read(self.position, &self.body)?;
+        let (commit, hash) = (&recorded.commit, recorded.hash.as_bytes());
+        let same = self.hash.as_ref().is_none_or(|kept| kept == hash)
+            && self.stream == commit.stream().to_string()
+            && self.first_version == commit.first_version
+            && self.commit_id == commit.commit_id.as_bytes();
+        if same {
+            return Ok(recorded);
+        }
+        Err(JournalError::Corrupt {
+            position: self.position,
+            reason: format!(
+                "{} v{} is not what was written",
+                self.stream, self.first_version
+            ),
+        })
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `and_then` hands over")]
-fn recorded(rows: Vec<(u64, Vec<u8>)>) -> Result<Vec<Recorded>, JournalError> {
-    rows.iter()
-        .map(|(position, body)| Recorded::read(at(*position), body))
-        .collect()
+fn recorded(rows: Vec<Row>) -> Result<Vec<Recorded>, JournalError> {
+    rows.iter().map(Row::recorded).collect()
 }

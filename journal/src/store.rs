@@ -165,20 +165,40 @@ impl<A: Storable> Store<A> {
         events: &[A::Event],
         meta: Meta,
     ) -> Result<Arc<Loaded<A>>, JournalError> {
-        let retried = meta.retried;
+        let (retried, commit_id) = (meta.retried, meta.commit_id);
         let commit = self.commit(stream, seen, events, meta).await?;
         let sealed = Sealed::try_new(&commit)?;
         let hash = sealed.hash;
         let position = self.journal.append(sealed, seen.last).await?;
-        if retried {
-            return self.reload(stream).await;
-        }
-        let loaded = Arc::new(seen.clone().grown(events, &commit, position, hash));
+        let loaded = if retried {
+            self.left_by(stream, seen, commit_id).await?
+        } else {
+            Arc::new(seen.clone().grown(events, &commit, position, hash))
+        };
         self.cache.insert(stream.clone(), Arc::clone(&loaded));
         if loaded.version / SNAPSHOT_EVERY > seen.version / SNAPSHOT_EVERY {
             self.snapshot_later(stream.clone(), Arc::clone(&loaded));
         }
         Ok(loaded)
+    }
+
+    /// The aggregate as a commit behind this state left it. What others appended since is not
+    /// part of the answer: whoever takes numbers must not see numbers that others took.
+    async fn left_by(
+        &self,
+        stream: &StreamId,
+        seen: &Loaded<A>,
+        commit_id: Uuid,
+    ) -> Result<Arc<Loaded<A>>, JournalError> {
+        let mut loaded = seen.clone();
+        for recorded in &self.journal.load(stream, seen.last).await? {
+            loaded = loaded.then(recorded)?;
+            if recorded.commit.commit_id == commit_id {
+                return Ok(Arc::new(loaded));
+            }
+        }
+        let before = self.load_after(stream, commit_id).await?;
+        before.map(Arc::new).ok_or(JournalError::Conflict)
     }
 
     async fn commit(

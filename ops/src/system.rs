@@ -141,6 +141,15 @@ impl Tools {
         Ok(())
     }
 
+    /// Whether there are read models to compare with: on a server that is named, or in a file.
+    pub fn has_read_models(&self) -> bool {
+        match &self.settings.database_url {
+            Some(Database::Postgres(_)) => true,
+            Some(Database::Sqlite(path)) => path.exists(),
+            None => self.settings.data_dir.join("views.db").exists(),
+        }
+    }
+
     /// The read models' registry.
     pub async fn registry(&self) -> anyhow::Result<Registry> {
         open_registry(&self.settings).await

@@ -9,12 +9,15 @@
 mod held;
 mod rebuild;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use commands::clock::Clock;
+use commands::lease::Watch;
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, SelectAll};
+use jiff::Timestamp;
 use journal::position::Position;
 use journal::{Journal, JournalError};
 use tokio::sync::mpsc;
@@ -25,7 +28,7 @@ use crate::db::DbError;
 use crate::meters::{self, Far};
 use crate::progress::Progress;
 use crate::projection::Screen;
-use crate::registry::{Generation, Registry};
+use crate::registry::{Generation, LEASE, Registry};
 use held::Held;
 
 /// How often leases are renewed and new generations are looked for.
@@ -80,7 +83,11 @@ pub struct Follower {
     /// Names this process to others.
     me: String,
     held: Mutex<Vec<Generation>>,
+    watched: Mutex<Watched>,
 }
+
+/// The leases of others, by projection and generation; every renewal changes the mark.
+type Watched = HashMap<(String, u32), Watch<(i64, Timestamp)>>;
 
 /// Why a session ended in peace: who keeps what has changed.
 struct Regroup;
@@ -104,38 +111,42 @@ impl Follower {
             clock,
             me: me.into(),
             held: Mutex::default(),
+            watched: Mutex::default(),
         }
     }
 
     /// Refuses read models that belong to another log, or that have seen more than the log holds.
     pub async fn check(&self) -> Result<(), FollowError> {
-        let (ours, heads) = (self.journal.identity(), self.journal.heads().await?);
+        let mut seen = Vec::new();
         for generation in self.registry.generations().await? {
-            for checkpoint in self
-                .registry
-                .checkpoints(&generation.name, generation.number)
-                .await?
-            {
-                let projection = generation.name.clone();
-                if checkpoint.log != ours {
-                    return Err(FollowError::OtherLog {
-                        projection,
-                        theirs: checkpoint.log,
-                        ours,
-                    });
-                }
-                let head = heads
-                    .iter()
-                    .find(|head| head.partition == checkpoint.position.partition);
-                if let Some(head) = head.filter(|head| head.sequence < checkpoint.position.sequence)
-                {
-                    let checkpoint = checkpoint.position;
-                    return Err(FollowError::LostData {
-                        projection,
-                        checkpoint,
-                        head: *head,
-                    });
-                }
+            let number = generation.number;
+            let checkpoints = self.registry.checkpoints(&generation.name, number).await?;
+            seen.extend(
+                checkpoints
+                    .into_iter()
+                    .map(|seen| (generation.name.clone(), seen)),
+            );
+        }
+        // Asked after the checkpoints: others append and follow meanwhile.
+        let (ours, heads) = (self.journal.identity(), self.journal.heads().await?);
+        for (projection, checkpoint) in seen {
+            if checkpoint.log != ours {
+                return Err(FollowError::OtherLog {
+                    projection,
+                    theirs: checkpoint.log,
+                    ours,
+                });
+            }
+            let position = checkpoint.position;
+            let head = heads
+                .iter()
+                .find(|head| head.partition == position.partition);
+            if let Some(head) = head.filter(|head| head.sequence < position.sequence) {
+                return Err(FollowError::LostData {
+                    projection,
+                    checkpoint: position,
+                    head: *head,
+                });
             }
         }
         Ok(())
@@ -215,6 +226,7 @@ impl Follower {
         let (mut front, mut behind, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         let known_held = self.lock().clone();
         for known in self.registry.generations().await? {
+            let known = self.believed(known);
             let Some(screen) = self.screen_of(&known) else {
                 continue;
             };
@@ -282,10 +294,23 @@ impl Follower {
         }
         let free = self.registry.generations().await?.into_iter().any(|known| {
             let ours = held.iter().any(|held| is(held, &known));
+            let known = self.believed(known);
             !ours && self.screen_of(&known).is_some() && known.until < self.clock.now()
         });
         *self.lock() = held;
         Ok(!free)
+    }
+
+    /// A lease that its keeper has not renewed while we watched is over, whatever moment it names.
+    fn believed(&self, known: Generation) -> Generation {
+        let of = (known.name.clone(), known.number);
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (watch, mark) = (watched.entry(of).or_default(), (known.epoch, known.until));
+        if watch.is_silent(mark, LEASE.unsigned_abs(), Instant::now()) {
+            let until = Timestamp::UNIX_EPOCH;
+            return Generation { until, ..known };
+        }
+        known
     }
 
     /// Commits from the least checkpoint of these on, decoded ahead of their writing.

@@ -21,7 +21,7 @@ const CHECKPOINTS: &str = "rapport_checkpoints";
 const PARKED: &str = "rapport_parked";
 /// A keeper that has not been heard of for this long has died. Shorter than a read waits, so that
 /// a keeper's death costs a pause and no answer.
-const LEASE: SignedDuration = SignedDuration::from_secs(3);
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Whether reads use a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use commands::clock::Clock;
 use commands::desk::Desk;
+use commands::lease::Watch;
 use commands::origin::Origin;
 use commands::policies::cursor::Cursor;
 use cqrs_es::{Aggregate as _, AggregateError};
@@ -46,10 +47,10 @@ impl Ticker {
     pub async fn run(self) {
         let mut turn = tokio::time::interval(TICK);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut lease = None;
+        let (mut lease, mut watch) = (None, Watch::default());
         loop {
             turn.tick().await;
-            lease = self.hold(lease).await;
+            lease = self.hold(lease, &mut watch).await;
             if lease.is_none() {
                 continue;
             }
@@ -61,10 +62,10 @@ impl Ticker {
     }
 
     /// Takes the lease, or keeps it.
-    async fn hold(&self, lease: Option<Cursor>) -> Option<Cursor> {
+    async fn hold(&self, lease: Option<Cursor>, watch: &mut Watch<u64>) -> Option<Cursor> {
         let held = match lease {
             Some(mut lease) => lease.keep().await.map(|kept| kept.then_some(lease)),
-            None => Cursor::take(self.desk.journal(), &self.clock, ACTOR, 0).await,
+            None => Cursor::take(self.desk.journal(), &self.clock, ACTOR, 0, watch).await,
         };
         held.unwrap_or_else(|error| {
             tracing::warn!(%error, "timers wait");

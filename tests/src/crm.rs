@@ -6,13 +6,15 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::dice::Dice;
 use crate::process::{self, Environment, Rapport};
-use crate::servers::{Folder, NatsServer, Postgres};
+use crate::servers::{Folder, NatsServer, Postgres, Proxy};
 
 /// A whole Rapport with one API key of the role owner.
 pub struct Crm {
     // Dropped in this order: first those who use, then those who are used.
     processes: Vec<Rapport>,
+    proxies: Option<(Proxy, Proxy)>,
     nats: Option<NatsServer>,
     postgres: Option<Postgres>,
     environment: Environment,
@@ -73,12 +75,34 @@ impl Crm {
     /// A process per list of roles, with NATS and PostgreSQL and these settings. The last one
     /// is asked, unless a story names another.
     pub async fn cluster_of(roles: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::cluster_at(roles, settings, None).await
+    }
+
+    /// The same with a proxy before NATS and one before PostgreSQL, for the processes and for
+    /// every command of the program.
+    pub async fn cluster_behind_proxies(
+        roles: &[&str],
+        settings: &[(&str, &str)],
+        dice: &Dice,
+    ) -> Self {
+        Self::cluster_at(roles, settings, Some(dice)).await
+    }
+
+    async fn cluster_at(roles: &[&str], settings: &[(&str, &str)], dice: Option<&Dice>) -> Self {
         let mut crm = Self::prepared(settings);
         let (nats, postgres) = tokio::join!(NatsServer::start(), Postgres::start());
+        let (mut log, mut views) = (nats.url(), postgres.url());
+        if let Some(dice) = dice {
+            let before_nats = Proxy::start(nats.port(), dice.for_place(1)).await;
+            let before_postgres = Proxy::start(postgres.port(), dice.for_place(2)).await;
+            log = before_nats.before(&log, nats.port());
+            views = before_postgres.before(&views, postgres.port());
+            crm.proxies = Some((before_nats, before_postgres));
+        }
         let set = [
-            ("NATS_URL", nats.url()),
+            ("NATS_URL", log),
             ("NATS_MONITOR_URL", nats.monitor_url()),
-            ("DATABASE_URL", postgres.url()),
+            ("DATABASE_URL", views),
             ("RAPPORT_MASTER_KEY", "5a".repeat(32)),
         ];
         crm.environment
@@ -112,6 +136,7 @@ impl Crm {
         let set = defaults.iter().chain(settings);
         Self {
             processes: Vec::new(),
+            proxies: None,
             nats: None,
             postgres: None,
             environment: set
@@ -216,6 +241,12 @@ impl Crm {
         &self.key
     }
 
+    /// Where a process listens.
+    #[must_use]
+    pub fn url(&self, process: usize) -> &str {
+        self.processes[process].url()
+    }
+
     /// How many processes there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -250,6 +281,12 @@ impl Crm {
     /// PostgreSQL, where it has one.
     pub fn postgres(&mut self) -> Option<&mut Postgres> {
         self.postgres.as_mut()
+    }
+
+    /// The proxies before NATS and before PostgreSQL, where there are any.
+    #[must_use]
+    pub const fn proxies(&self) -> Option<&(Proxy, Proxy)> {
+        self.proxies.as_ref()
     }
 
     /// A request to the last process, with the owner's key.

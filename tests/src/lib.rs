@@ -5,10 +5,16 @@
 //! - [`forgotten`]: whether anything names somebody who was erased
 //! - [`process`]: one `rapport` process
 //! - [`servers`]: private NATS and PostgreSQL servers, started by a test and gone with it
+//! - [`chaos`]: faults thrown at all of these while clients work
+//! - [`history`]: what the clients saw, and whether it can be true
+//! - [`dice`]: seeded randomness
 
 pub mod answer;
+pub mod chaos;
 pub mod crm;
+pub mod dice;
 pub mod forgotten;
+pub mod history;
 pub mod process;
 pub mod servers;
 

@@ -20,12 +20,10 @@ pub type Environment = Vec<(String, String)>;
 #[must_use]
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a program");
-    // target/debug/deps/leads-1a2b → target/debug/rapport
-    let program = test
-        .parent()
-        .and_then(Path::parent)
-        .map(|folder| folder.join("rapport"));
-    let program = program.filter(|path| path.is_file());
+    // target/debug/deps/leads-1a2b or target/debug/chaos → target/debug/rapport
+    let mut folders = test.ancestors().skip(1).take(2);
+    let program =
+        folders.find_map(|folder| Some(folder.join("rapport")).filter(|path| path.is_file()));
     program.expect("no rapport program beside the tests: run `cargo build -p ops` first")
 }
 
@@ -57,6 +55,8 @@ pub struct Rapport {
     arguments: Vec<String>,
     log: PathBuf,
     url: String,
+    /// Bytes that no file of its may grow beyond.
+    limit: Option<u64>,
 }
 
 impl Rapport {
@@ -81,9 +81,28 @@ impl Rapport {
             environment,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             url: String::new(),
+            limit: None,
         };
         rapport.restart().await;
         rapport
+    }
+
+    /// From its next start on, no file of its may grow beyond this many bytes: its disk is full.
+    pub const fn limit_files(&mut self, limit: Option<u64>) {
+        self.limit = limit;
+    }
+
+    /// Sets or removes a variable of its environment, from its next start on.
+    pub fn set(&mut self, name: &str, value: Option<&str>) {
+        self.environment.retain(|(known, _)| known != name);
+        let set = value.map(|value| (name.to_owned(), value.to_owned()));
+        self.environment.extend(set);
+    }
+
+    /// Whether a variable of its environment is set by us.
+    #[must_use]
+    pub fn sets(&self, name: &str) -> bool {
+        self.environment.iter().any(|(known, _)| known == name)
     }
 
     /// Starts it again, and waits until it is ready.
@@ -92,22 +111,31 @@ impl Rapport {
     ///
     /// Where it does not become ready.
     pub async fn restart(&mut self) {
+        let ready = self.restarts().await;
+        assert!(ready, "rapport is not ready:\n{}", self.said());
+    }
+
+    /// Starts it again, and waits until it is ready or has ended by itself; tells whether it is
+    /// ready.
+    pub async fn restarts(&mut self) -> bool {
         self.spawn();
-        let client = reqwest::Client::new();
+        let (client, mut ended) = (reqwest::Client::new(), false);
         let ready = eventually(async || {
+            ended = self.has_ended();
             let Some(url) = self.heard() else {
-                return false;
+                return ended;
             };
             self.url = url;
             let answer = client.get(format!("{}/ready", self.url)).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success())
+            ended || answer.is_ok_and(|answer| answer.status().is_success())
         });
-        assert!(ready.await, "rapport is not ready:\n{}", self.said());
+        ready.await && !ended
     }
 
     fn spawn(&mut self) {
         self.kill_hard();
         let log = File::create(&self.log).expect("a log can be written");
+        let limit = self.limit;
         let (folder, environment, arguments) = (
             self.folder.clone(),
             self.environment.clone(),
@@ -116,6 +144,11 @@ impl Rapport {
         self.server = Some(Server::start("KILL", &[], move |command| {
             // Cleared first: `setpriv` is named by its path by then.
             prepare(command, &folder, &environment);
+            if let Some(limit) = limit {
+                // Ignored, the signal becomes the error that a full disk is, for the program too.
+                let script = r#"trap '' XFSZ; exec prlimit --fsize="$0" -- "$@""#;
+                command.args(["sh", "-c", script, &limit.to_string()]);
+            }
             command
                 .arg(program())
                 .args(arguments)
@@ -145,6 +178,11 @@ impl Rapport {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.server.as_ref().map_or(0, Server::id)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.server.as_mut().is_none_or(Server::has_ended)
     }
 
     /// What it has logged since it was started last.

@@ -3,8 +3,9 @@
 //! - [`nats`]: one NATS node, or a cluster of them
 //! - [`postgres`]: one PostgreSQL server
 //! - `kurrent`: a KurrentDB inside this process (feature `kurrent`)
+//! - [`proxy`]: a bad network before one of them
 //! - [`folder`]: a temporary folder
-//! - `child`, `tools`: a process that dies with us, and its program
+//! - `child`, `signal`, `tools`: a process that dies with us, what it is told, and its program
 //!
 //! Invariant: nothing that a test starts outlives the test process, however that ends.
 
@@ -14,6 +15,8 @@ pub mod folder;
 pub mod kurrent;
 pub mod nats;
 pub mod postgres;
+pub mod proxy;
+pub(crate) mod signal;
 mod tools;
 
 use std::time::{Duration, Instant};
@@ -23,6 +26,7 @@ pub use folder::Folder;
 pub use kurrent::Kurrent;
 pub use nats::{NatsCluster, NatsServer};
 pub use postgres::Postgres;
+pub use proxy::{Proxy, Weather};
 
 /// How long a server may take until it is ready; two cores may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_mins(1);

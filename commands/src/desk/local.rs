@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use cqrs_es::AggregateError;
-use journal::JournalError;
 use journal::store::{Loaded, Meta};
 use journal::token::StreamId;
+use journal::{JournalError, failpoint};
 use opentelemetry::trace::TraceContextExt as _;
 use tokio::sync::Mutex;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -109,12 +109,16 @@ impl Local {
                     continue;
                 }
             };
+            failpoint::reach("command.decided");
             let meta = self.meta(commit_id, name.clone(), origin);
             match A::store(&self.stores)
                 .append(&stream, &seen, &events, meta)
                 .await
             {
-                Ok(loaded) => return Ok(loaded),
+                Ok(loaded) => {
+                    failpoint::reach("command.appended");
+                    return Ok(loaded);
+                }
                 Err(JournalError::Conflict) => {
                     tracing::debug!(%stream, "lost a race; deciding again");
                     let meters = self.meters.get(A::TYPE);
@@ -123,9 +127,11 @@ impl Local {
                         .reload(&stream)
                         .await
                         .map_err(failed)?;
-                    if seen.remembers(commit_id) {
+                    if seen.remembers(commit_id)
+                        && let Some(done) = self.done_before::<A>(&stream, commit_id).await?
+                    {
                         meters::appended_before();
-                        return Ok(seen);
+                        return Ok(done);
                     }
                     meters.inspect(|meters| meters.again.increment(1));
                     certain = true;
@@ -201,7 +207,9 @@ pub(crate) fn failed<E: std::error::Error>(error: JournalError) -> AggregateErro
         error @ JournalError::Unavailable(_) => {
             AggregateError::DatabaseConnectionError(error.into())
         }
-        error @ JournalError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
+        error @ (JournalError::Corrupt { .. } | JournalError::Damaged(_)) => {
+            AggregateError::DeserializationError(error.into())
+        }
         error @ (JournalError::TooLarge { .. } | JournalError::Malformed(_)) => {
             AggregateError::UnexpectedError(error.into())
         }

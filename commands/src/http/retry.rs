@@ -13,9 +13,9 @@ use super::api::Api;
 use super::caller::Caller;
 use super::extract::unread;
 use super::problem::Problem;
-use journal::JournalError;
 use journal::token::Token;
 use journal::vault::Subject;
+use journal::{JournalError, failpoint};
 
 use crate::idempotency::{Claimed, Claiming, KeptAnswer, claim, digest};
 use crate::meters;
@@ -92,6 +92,7 @@ async fn carry_out(
         }
         Claiming::Reused => Err(reused()),
         Claiming::Go(claimed) => {
+            failpoint::reach("request.claimed");
             let workspace = caller.workspace.clone();
             parts.extensions.insert(Caller {
                 claim: Some(Arc::clone(&claimed)),
@@ -154,6 +155,7 @@ async fn keep(
     if let Err(error) = claimed.answered(answer).await {
         tracing::warn!(%error, "an answer was not kept for its Idempotency-Key");
     }
+    failpoint::reach("request.kept");
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 

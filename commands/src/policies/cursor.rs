@@ -1,13 +1,16 @@
 //! How far a policy has come, and which process holds it.
 
+use std::time::Instant;
+
 use jiff::{SignedDuration, Timestamp};
 use journal::claim::ClaimKey;
 use journal::token::Token;
-use journal::{Backend, Journal, JournalError};
+use journal::{Backend, Journal, JournalError, failpoint};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::{Clock, fresh_id};
+use crate::lease::Watch;
 use crate::meters;
 
 /// A holder that has not kept its cursor for this long has died.
@@ -36,12 +39,13 @@ struct Kept {
 }
 
 impl Cursor {
-    /// Takes a cursor that nobody holds; `None` while somebody does.
+    /// Takes a cursor that nobody holds; `None` while somebody does, who is watched.
     pub async fn take(
         journal: &Journal,
         clock: &Clock,
         policy: &'static str,
         partition: u16,
+        watch: &mut Watch<u64>,
     ) -> Result<Option<Self>, JournalError> {
         let token = |text: &str| Token::try_new(text).map_err(JournalError::unavailable);
         let key = ClaimKey {
@@ -53,7 +57,8 @@ impl Cursor {
             Some(claim) => {
                 let kept: Kept =
                     serde_json::from_slice(&claim.body).map_err(JournalError::unavailable)?;
-                if kept.until > clock.now() && !is_ours_alone(journal) {
+                let silent = watch.is_silent(claim.revision, LEASE.unsigned_abs(), Instant::now());
+                if kept.until > clock.now() && !silent && !is_ours_alone(journal) {
                     return Ok(None);
                 }
                 (claim.revision, kept)
@@ -100,7 +105,10 @@ impl Cursor {
     /// A quiet log costs no write where nobody else could take it, and few where somebody could.
     pub async fn keep(&mut self) -> Result<bool, JournalError> {
         let moved = self.kept.sequence > self.written;
-        let rested = self.kept.until - LEASE / 2 > self.clock.now() || is_ours_alone(&self.journal);
+        let (now, until) = (self.clock.now(), self.kept.until);
+        // A moment beyond the lease was written before our clock jumped back.
+        let renewed = until - LEASE / 2 > now && until <= now + LEASE;
+        let rested = renewed || is_ours_alone(&self.journal);
         if !moved && rested {
             Ok(true)
         } else {
@@ -129,6 +137,9 @@ impl Cursor {
         {
             Ok(revision) => {
                 self.revision = revision;
+                if self.kept.sequence > self.written {
+                    failpoint::reach("policy.kept");
+                }
                 self.written = self.kept.sequence;
                 Ok(true)
             }
@@ -142,4 +153,65 @@ impl Cursor {
 /// has locked its folder.
 const fn is_ours_alone(journal: &Journal) -> bool {
     matches!(journal.backend(), Backend::Sqlite(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use jiff::SignedDuration;
+    use journal::Journal;
+    use journal::memory::MemoryJournal;
+
+    use super::{Cursor, LEASE};
+    use crate::clock::Clock;
+    use crate::lease::Watch;
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    async fn take(journal: &Journal, clock: &Clock, watch: &mut Watch<u64>) -> Option<Cursor> {
+        Cursor::take(journal, clock, "test", 0, watch)
+            .await
+            .unwrap()
+    }
+
+    /// As if the watch had begun this much earlier.
+    fn has_watched(cursor: &Cursor, time: Duration) -> Watch<u64> {
+        let mut watch = Watch::default();
+        let before = Instant::now().checked_sub(time).unwrap();
+        assert!(!watch.is_silent(cursor.revision, time, before));
+        watch
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_died_with_its_clock_an_hour_ahead_is_replaced() {
+        let journal = Journal::from(MemoryJournal::new());
+        let (ahead, ours) = (Clock::manual(Clock::System.now() + HOUR), Clock::System);
+        let dead = take(&journal, &ahead, &mut Watch::default()).await.unwrap();
+        assert!(take(&journal, &ours, &mut Watch::default()).await.is_none());
+        let mut watch = has_watched(&dead, LEASE.unsigned_abs() * 2);
+        assert!(take(&journal, &ours, &mut watch).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_renews_is_left_alone_whatever_its_clock_says() {
+        let journal = Journal::from(MemoryJournal::new());
+        let (ahead, ours) = (Clock::manual(Clock::System.now() + HOUR), Clock::System);
+        let mut alive = take(&journal, &ahead, &mut Watch::default()).await.unwrap();
+        let mut watch = has_watched(&alive, LEASE.unsigned_abs() * 2);
+        ahead.turn(LEASE);
+        assert!(alive.keep().await.unwrap());
+        assert!(take(&journal, &ours, &mut watch).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_holder_whose_clock_jumps_back_goes_on_renewing() {
+        let journal = Journal::from(MemoryJournal::new());
+        let clock = Clock::manual(Clock::System.now());
+        let mut cursor = take(&journal, &clock, &mut Watch::default()).await.unwrap();
+        let before = cursor.revision;
+        clock.turn(-HOUR);
+        assert!(cursor.keep().await.unwrap());
+        assert!(cursor.revision > before, "others must hear that it lives");
+    }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::JournalError;
 
 /// The layout below; a file with a higher one was written by a newer program.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 /// The log is append-only: the triggers hold that against every program, ours included.
 const TABLES: &str = "
@@ -19,6 +19,7 @@ const TABLES: &str = "
         first_version INTEGER NOT NULL,
         commit_id     BLOB    NOT NULL UNIQUE,
         body          BLOB    NOT NULL,
+        hash          BLOB,
         UNIQUE (stream, first_version)
     ) STRICT;
     CREATE TRIGGER IF NOT EXISTS commits_are_never_changed BEFORE UPDATE ON commits
@@ -44,7 +45,7 @@ const TABLES: &str = "
 ";
 
 /// The commits of one request. Its expression is that of the index, letter by letter.
-pub(super) const CAUSED_BY: &str = "SELECT position, body FROM commits \
+pub(super) const CAUSED_BY: &str = "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
      WHERE CAST(body AS TEXT) ->> '$.correlation' = ?1 ORDER BY position";
 
 /// Opens the file for the writer.
@@ -59,6 +60,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
             "{} has layout {layout}, this program knows up to {LAYOUT}; use the newer program",
             path.display()
         )));
+    }
+    if layout == 1 {
+        // Layout 2 keeps the hash of each commit; those that were there have none.
+        connection
+            .execute_batch("ALTER TABLE commits ADD COLUMN hash BLOB; PRAGMA user_version = 2;")
+            .map_err(JournalError::unavailable)?;
     }
     connection
         .execute_batch(&format!("{TABLES} PRAGMA user_version = {LAYOUT};"))

@@ -132,8 +132,8 @@ fn insert(
     let id = commit.commit_id.as_bytes();
     let mut statement = connection
         .prepare_cached(
-            "INSERT INTO commits (stream, first_version, commit_id, body) \
-             SELECT ?1, ?2, ?3, ?4 WHERE ?5 = COALESCE((SELECT position FROM commits \
+            "INSERT INTO commits (stream, first_version, commit_id, body, hash) \
+             SELECT ?1, ?2, ?3, ?4, ?6 WHERE ?5 = COALESCE((SELECT position FROM commits \
              WHERE stream = ?1 ORDER BY first_version DESC LIMIT 1), 0) ON CONFLICT DO NOTHING",
         )
         .map_err(JournalError::unavailable)?;
@@ -142,7 +142,8 @@ fn insert(
         commit.first_version,
         id,
         commit.bytes,
-        expected_last
+        expected_last,
+        commit.hash.as_bytes()
     ];
     match statement
         .execute(values)

@@ -52,7 +52,9 @@ fn failed<E: std::error::Error>(error: JournalError) -> AggregateError<E> {
         error @ JournalError::Unavailable(_) => {
             AggregateError::DatabaseConnectionError(error.into())
         }
-        error @ JournalError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
+        error @ (JournalError::Corrupt { .. } | JournalError::Damaged(_)) => {
+            AggregateError::DeserializationError(error.into())
+        }
         error @ (JournalError::TooLarge { .. } | JournalError::Malformed(_)) => {
             AggregateError::UnexpectedError(error.into())
         }

@@ -50,7 +50,8 @@ impl<A: Default> Default for Loaded<A> {
     }
 }
 
-/// A snapshot is good only for the code that made it.
+/// A snapshot is good only for the code that made it, and as it was made: its bytes follow their
+/// hash.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(serialize = "A: Serialize", deserialize = "A: DeserializeOwned"))]
 struct Snapshot<A> {
@@ -139,15 +140,20 @@ impl<A: Storable> Loaded<A> {
 
     pub(super) fn to_snapshot(&self) -> Result<Vec<u8>, serde_json::Error> {
         let sources = domain::SOURCES.to_owned();
-        serde_json::to_vec(&Snapshot {
+        let body = serde_json::to_vec(&Snapshot {
             sources,
             loaded: self.clone(),
-        })
+        })?;
+        Ok([CommitHash::of(&body).as_bytes(), body.as_slice()].concat())
     }
 
-    /// `None` where other code made it: then the whole stream is read instead.
+    /// `None` where other code made it, or a disk changed it: then the whole stream is read instead.
     pub(super) fn from_snapshot(bytes: &[u8]) -> Option<Self> {
-        let snapshot: Snapshot<A> = serde_json::from_slice(bytes).ok()?;
+        let (hash, body) = bytes.split_first_chunk::<32>()?;
+        if CommitHash::of(body).as_bytes() != hash {
+            return None;
+        }
+        let snapshot: Snapshot<A> = serde_json::from_slice(body).ok()?;
         (snapshot.sources == domain::SOURCES).then_some(snapshot.loaded)
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Loaded, Meta, Store, WorkspaceStore};
+use crate::envelope::CommitHash;
 use crate::memory::MemoryJournal;
 use crate::token::{StreamId, Token};
 use crate::{Journal, JournalError};
@@ -109,6 +110,46 @@ async fn a_retry_reads_back_what_was_stored_first() {
 }
 
 #[tokio::test]
+async fn a_retry_answers_what_its_own_commit_left() {
+    let journal = journal();
+    let (store, other) = (store(&journal), store(&journal));
+    let first = append(&store, &Loaded::default(), 7).await.unwrap();
+    append(&other, &first, 8).await.unwrap();
+    let again = Meta {
+        retried: true,
+        ..meta(7)
+    };
+    let loaded = store
+        .append(&stream(), &Loaded::default(), &taken(1), again)
+        .await
+        .unwrap();
+    assert_eq!((loaded.version, loaded.state.used), (1, 1));
+    let now = store.reload(&stream()).await.unwrap();
+    assert_eq!(now.state.used, 2, "and the cache catches up");
+}
+
+#[tokio::test]
+async fn commits_under_fixed_ids_are_snapshotted_too() {
+    let journal = journal();
+    let store = store(&journal);
+    let mut loaded = std::sync::Arc::new(Loaded::<Numbers>::default());
+    for number in 1..=100 {
+        let fixed = Meta {
+            retried: true,
+            ..meta(number)
+        };
+        let events = taken(loaded.state.used + 1);
+        loaded = store
+            .append(&stream(), &loaded, &events, fixed)
+            .await
+            .unwrap();
+    }
+    while journal.snapshot(&stream()).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn time_never_runs_backwards_within_a_stream() {
     let journal = journal();
     let store = store(&journal);
@@ -169,10 +210,23 @@ async fn a_snapshot_is_taken_behind_the_commit_and_used_by_the_next_load() {
 
 #[test]
 fn a_snapshot_of_other_code_is_ignored() {
-    let snapshot = serde_json::to_string(&serde_json::json!({
+    let body = serde_json::to_vec(&serde_json::json!({
         "sources": "of another build", "loaded": Loaded::<Numbers>::default(),
     }));
-    assert!(Loaded::<Numbers>::from_snapshot(snapshot.unwrap().as_bytes()).is_none());
+    let body = body.unwrap();
+    let snapshot = [CommitHash::of(&body).as_bytes(), body.as_slice()].concat();
+    assert!(Loaded::<Numbers>::from_snapshot(&snapshot).is_none());
+}
+
+#[test]
+fn a_snapshot_that_a_disk_has_changed_is_ignored() {
+    let good = Loaded::<Numbers>::default().to_snapshot().unwrap();
+    assert!(Loaded::<Numbers>::from_snapshot(&good).is_some());
+    for place in 0..good.len() {
+        let mut flipped = good.clone();
+        flipped[place] ^= 1;
+        assert!(Loaded::<Numbers>::from_snapshot(&flipped).is_none());
+    }
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ struct Tail {
 pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let heads = tools.journal.heads().await?;
+    // What the read models have seen cannot be missing: a log that was cut off would look whole.
+    if tools.has_read_models() {
+        tools.follower().await?.check().await?;
+    }
     let bar = bar("verify", heads.iter().map(|head| head.sequence).sum());
     let mut tails = HashMap::new();
     let (mut commits, mut events) = (0_u64, 0_u64);
@@ -43,6 +47,8 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
             }
         }
     }
+    // Last: what is wrong with a commit names its place, and this does not.
+    tools.journal.check_store().await?;
     bar.finish_and_clear();
     let archived = if archive {
         Some(compare(&tools.journal, &tools.archive().await?).await?)

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use domain::contact::event::ContactEvent;
 use jiff::Timestamp;
+use journal::failpoint;
 use journal::position::Position;
 use journal::token::StreamId;
 use tracing::Span;
@@ -221,10 +222,12 @@ async fn together(
         .map(|held| held.statements(registry, screens, held.unseen(batch)));
     let plans = futures::future::try_join_all(plans).await?;
     let (statements, poisoned): (Vec<_>, Vec<_>) = plans.into_iter().unzip();
+    failpoint::reach("follow.planned");
     registry
         .db()
         .transact(statements.into_iter().flatten().collect())
         .await?;
+    failpoint::reach("follow.written");
     for (held, poisoned) in front.iter_mut().zip(poisoned) {
         let unseen = held.unseen(batch);
         held.advanced(unseen, poisoned);

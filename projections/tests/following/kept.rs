@@ -80,21 +80,19 @@ impl Kept {
         matches!(self.registry.db(), Db::Sqlite(_))
     }
 
-    fn follower(&self, me: &str, screens: Arc<[Box<dyn Screen>]>) -> Follower {
+    fn follower(&self, me: &str, screens: Arc<[Box<dyn Screen>]>, clock: Clock) -> Follower {
         let (journal, registry) = (self.journal.clone(), self.registry.clone());
-        Follower::new(
-            journal,
-            registry,
-            screens,
-            Progress::default(),
-            Clock::System,
-            me,
-        )
+        Follower::new(journal, registry, screens, Progress::default(), clock, me)
     }
 
     /// Follows as this process until the handle is dropped.
     pub fn follow(&self, me: &str, screens: Arc<[Box<dyn Screen>]>) -> Running {
-        let follower = Arc::new(self.follower(me, screens));
+        self.follow_by(me, screens, Clock::System)
+    }
+
+    /// The same by another clock.
+    pub fn follow_by(&self, me: &str, screens: Arc<[Box<dyn Screen>]>, clock: Clock) -> Running {
+        let follower = Arc::new(self.follower(me, screens, clock));
         self.followers
             .lock()
             .unwrap()
@@ -109,7 +107,8 @@ impl Kept {
     }
 
     pub async fn check(&self, me: &str) -> Result<(), FollowError> {
-        self.follower(me, projections::screens()).check().await
+        let follower = self.follower(me, projections::screens(), Clock::System);
+        follower.check().await
     }
 
     pub async fn pretend_to_have_seen(&self, position: Position) {

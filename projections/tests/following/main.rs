@@ -2,6 +2,7 @@
 //! back, a poisoned record stops itself and nothing else, and a rebuild is not noticed.
 
 mod kept;
+mod modelled;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,9 @@ on_both_databases!(
     a_change_that_the_database_refuses_is_parked,
     another_log_is_refused,
     a_checkpoint_ahead_of_the_log_is_refused,
+    a_check_under_load_finds_nothing_wrong,
     a_read_that_asks_for_the_future_is_told_to_wait,
+    a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced,
 );
 
 fn main_workspace() -> Token {
@@ -103,6 +106,43 @@ async fn every_event_counts_once_whoever_follows(kept: Kept) {
     let counts: Vec<_> = leads.iter().map(|stage| stage.count).collect();
     assert_eq!(counts, [100, 100, 0, 0, 0]);
     drop(steady);
+}
+
+async fn a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced(kept: Kept) {
+    let ahead = Clock::manual(Clock::System.now() + jiff::SignedDuration::from_hours(1));
+    let dead = kept.follow_by("ahead", projections::screens(), ahead);
+    let first = open(&kept.desk, 1).await;
+    let reader = kept.views.reader(main_workspace(), first);
+    assert!(reader.card::<Leads>(1).await.unwrap().is_some());
+    drop(dead);
+    let _alive = kept.follow("alive", projections::screens());
+    let second = open(&kept.desk, 2).await;
+    let reader = kept.views.reader(main_workspace(), second);
+    let shown = async || {
+        reader
+            .card::<Leads>(2)
+            .await
+            .is_ok_and(|card| card.is_some())
+    };
+    assert!(
+        eventually(shown).await,
+        "nobody keeps the read models for an hour"
+    );
+}
+
+/// A process starts while others append and follow.
+async fn a_check_under_load_finds_nothing_wrong(kept: Kept) {
+    let _follower = kept.follow("one", projections::screens());
+    let desk = kept.desk.clone();
+    let writer = tokio::spawn(async move {
+        for lead in 1..=500 {
+            open(&desk, lead).await;
+        }
+    });
+    while !writer.is_finished() {
+        kept.check("other").await.unwrap();
+    }
+    writer.await.unwrap();
 }
 
 /// Readers look all the time, and every answer must be one that was true.

@@ -91,6 +91,18 @@ impl NatsServer {
         )
     }
 
+    /// Its port for clients.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.settings.client.unwrap_or_default()
+    }
+
+    /// Its process id; 0 while it does not run.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.server.as_ref().map_or(0, Server::id)
+    }
+
     /// Where it keeps its files.
     #[must_use]
     pub fn folder(&self) -> &std::path::Path {

@@ -107,6 +107,23 @@ impl Postgres {
         }
     }
 
+    /// Its port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id; 0 while it does not run.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.server.as_ref().map_or(0, Server::id)
+    }
+
+    /// PostgreSQL's immediate stop: what was not synced is lost, as with the power.
+    pub fn stop_at_once(&mut self) {
+        drop(self.server.take());
+    }
+
     /// SIGKILL: what was committed must be there after [`Self::restart`].
     pub fn kill_hard(&mut self) {
         if let Some(mut server) = self.server.take() {
