@@ -22,11 +22,7 @@ impl PostgresDb {
         let options = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(WAIT);
-        // A crash of the server may undo the last transactions, rows and checkpoints together,
-        // and the follower goes on from there: nobody needs to wait for its disk.
-        let server = url
-            .parse::<PgConnectOptions>()?
-            .options([("synchronous_commit", "off")]);
+        let server: PgConnectOptions = url.parse()?;
         Ok(Self(options.connect_lazy_with(server)))
     }
 
