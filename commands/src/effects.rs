@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use cqrs_es::AggregateError;
 use domain::effect::{Claim, Effect, InFlight, Intent, Outcome, Report, Settle};
 use jiff::SignedDuration;
+use journal::failpoint;
 use journal::token::Token;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -181,6 +182,7 @@ where
             .iter()
             .filter(|effect| effect.claim() == Some(claim))
         {
+            failpoint::reach("effect.claimed");
             calls.spawn(Arc::clone(self).carry_out(self.attempt(&claimed, effect)));
         }
         Ok(true)
@@ -213,6 +215,7 @@ where
             tracing::warn!(category = A::TYPE, id = %self.id, "a call does not end");
             return None;
         };
+        failpoint::reach("effect.called");
         meters::attempted(A::TYPE, outcome, begun.elapsed());
         self.record(&effect, outcome, report).await;
         None
@@ -246,7 +249,7 @@ where
         origin.seed = Some(Uuid::new_v5(&claim, effect.intent.id().as_bytes()));
         loop {
             match self.desk.send::<A>(self.id, settle.clone(), &origin).await {
-                Ok(_) => return,
+                Ok(_) => return failpoint::reach("effect.recorded"),
                 Err(AggregateError::UserError(refusal)) => {
                     tracing::error!(%refusal, category = A::TYPE, id = %self.id, "an outcome was refused");
                     return;

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use cqrs_es::Aggregate as _;
 use domain::effect::Outcome;
+use domain::webhook::aggregate::Webhook;
 use journal::meters::{Meter, UNKNOWN};
-use metrics::Counter;
+use metrics::{Counter, Histogram};
 
 const COMMANDS: &str = "rapport_commands_total";
 const CONFLICTS: &str = "rapport_command_conflicts_total";
@@ -75,10 +77,36 @@ static ANSWERS: LazyLock<Counter> =
 static COMMITS: LazyLock<Counter> =
     LazyLock::new(|| metrics::counter!(REPLAYS, "what" => "commit"));
 
+static WEBHOOKS: LazyLock<Effects> = LazyLock::new(|| Effects::of(Webhook::TYPE));
+
+/// The meters of one category's effects.
+struct Effects {
+    done: Counter,
+    failed: Counter,
+    gave_up: Counter,
+    unknown: Counter,
+    seconds: Histogram,
+}
+
+impl Effects {
+    fn of(category: &'static str) -> Self {
+        let outcome =
+            |outcome| metrics::counter!(EFFECTS, "category" => category, "outcome" => outcome);
+        Self {
+            done: outcome("done"),
+            failed: outcome("failed"),
+            gave_up: outcome("gave_up"),
+            unknown: metrics::counter!(EFFECTS_UNKNOWN, "category" => category),
+            seconds: metrics::histogram!(EFFECT_SECONDS, "category" => category),
+        }
+    }
+}
+
 /// Makes the handles, so that what has not happened yet is exported as 0.
 pub fn start() {
     LazyLock::force(&ANSWERS);
     LazyLock::force(&COMMITS);
+    LazyLock::force(&WEBHOOKS);
 }
 
 /// A kept answer was given again.
@@ -93,18 +121,19 @@ pub(crate) fn appended_before() {
 
 /// An attempt at an effect has ended.
 pub(crate) fn attempted(category: &'static str, outcome: Outcome, took: Duration) {
-    let outcome = match outcome {
-        Outcome::Done => "done",
-        Outcome::Failed { .. } => "failed",
-        Outcome::GaveUp => "gave_up",
-    };
-    metrics::counter!(EFFECTS, "category" => category, "outcome" => outcome).increment(1);
-    metrics::histogram!(EFFECT_SECONDS, "category" => category).record(took.as_secs_f64());
+    // Beside a call to the outside, looking them up costs nothing that counts.
+    let effects = Effects::of(category);
+    match outcome {
+        Outcome::Done => effects.done.increment(1),
+        Outcome::Failed { .. } => effects.failed.increment(1),
+        Outcome::GaveUp => effects.gave_up.increment(1),
+    }
+    effects.seconds.record(took.as_secs_f64());
 }
 
 /// Nobody saw the end of an attempt.
 pub(crate) fn unknown(category: &'static str) {
-    metrics::counter!(EFFECTS_UNKNOWN, "category" => category).increment(1);
+    Effects::of(category).unknown.increment(1);
 }
 
 /// The counters of commands, by category.

@@ -17,6 +17,7 @@ use domain::id::WebhookId;
 use domain::webhook::aggregate::Webhook;
 use domain::webhook::command::WebhookCommand;
 use jiff::Timestamp;
+use journal::failpoint;
 use journal::token::Token;
 use sea_query::{Expr, ExprTrait as _, Query};
 
@@ -77,6 +78,7 @@ impl Ticker {
     pub async fn tick(&self) -> Result<(), ReadError> {
         let now = self.clock.now();
         for (workspace, category, id) in self.due(now).await? {
+            failpoint::reach("timer.due");
             if category == Webhook::TYPE {
                 self.tick_webhook(workspace, WebhookId(id), now).await;
             } else {
@@ -110,7 +112,7 @@ impl Ticker {
         let origin = Origin::new(workspace, ACTOR);
         let command = WebhookCommand::Tick(Tick { now });
         match self.desk.send::<Webhook>(id, command, &origin).await {
-            Ok(_) | Err(AggregateError::AggregateConflict) => {}
+            Ok(_) | Err(AggregateError::AggregateConflict) => failpoint::reach("timer.ticked"),
             Err(error) => tracing::warn!(%error, webhook.id = %id, "a timer waits"),
         }
     }

@@ -17,6 +17,7 @@ use domain::webhook::event::Delivery;
 use domain::webhook::{WINDOW, is_public};
 use futures::StreamExt as _;
 use journal::envelope::Recorded;
+use journal::failpoint;
 use journal::store::Loaded;
 use journal::token::Token;
 use tokio::sync::Notify;
@@ -143,6 +144,7 @@ impl Feed {
         };
         let origin = Origin::new(self.workspace.clone(), ACTOR);
         self.desk.send::<Webhook>(self.id, command, &origin).await?;
+        failpoint::reach("webhook.queued");
         *read_to = to;
         Ok(())
     }

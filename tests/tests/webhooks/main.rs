@@ -1,5 +1,6 @@
 //! Webhooks: others are told what happens, signed, in order, and again until they have heard it.
 
+mod dying;
 mod receiver;
 mod refusals;
 
