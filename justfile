@@ -35,6 +35,10 @@ bench *args:
     cargo build --release -p ops
     cargo bench -p stories --bench rapport -- {{ args }}
 
+# Count the instructions of the hot path, and compare them with what is kept (needs valgrind)
+counts:
+    cargo bench -p stories --bench counts
+
 # Throw faults at both profiles: just chaos --minutes 10 --seed 42
 chaos *args:
     cargo build -p ops -p stories --bins
