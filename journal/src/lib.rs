@@ -22,6 +22,8 @@ pub mod meters;
 pub mod nats;
 mod pace;
 pub mod position;
+#[cfg(test)]
+mod sample;
 mod sealing;
 mod search;
 pub mod sqlite;

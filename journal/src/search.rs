@@ -29,38 +29,10 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
-    use serde_json::value::RawValue;
-    use uuid::Uuid;
 
     use crate::Journal;
-    use crate::envelope::{Commit, Sealed};
     use crate::memory::MemoryJournal;
-    use crate::token::Token;
-
-    fn token(text: &str) -> Token {
-        Token::try_new(text).unwrap()
-    }
-
-    async fn happen(journal: &Journal, number: u32, at: Timestamp) {
-        let commit = Commit {
-            commit_id: Uuid::from_u128(number.into()),
-            workspace: token("main"),
-            category: token("lead"),
-            id: token(&number.to_string()),
-            first_version: 1,
-            events: vec![RawValue::from_string("{}".into()).unwrap()],
-            actor: "test".into(),
-            command: "test".into(),
-            correlation: Uuid::nil(),
-            causation: None,
-            traceparent: None,
-            at,
-            prev_hash: None,
-            keys: Vec::new(),
-        };
-        let sealed = Sealed::try_new(&commit).unwrap();
-        journal.append(sealed, 0).await.unwrap();
-    }
+    use crate::sample::happen;
 
     #[tokio::test]
     async fn a_moment_divides_the_log() {
@@ -68,7 +40,7 @@ mod tests {
         let second = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(journal.before(0, second(5)).await.unwrap(), 0);
         for number in 1..=20 {
-            happen(&journal, number, second(i64::from(number) / 2)).await;
+            happen(&journal, number, second(number.cast_signed() / 2)).await;
         }
         for moment in 0..12 {
             let earlier = (1..=20).filter(|number| number / 2 < moment).count() as u64;

@@ -148,37 +148,13 @@ pub(crate) fn follow(shared: Arc<Shared>, source: impl Source, mut after: u64) -
 mod tests {
     use futures::StreamExt as _;
     use jiff::Timestamp;
-    use serde_json::value::RawValue;
-    use uuid::Uuid;
 
     use super::KEPT;
-    use crate::envelope::{Commit, Sealed};
     use crate::memory::MemoryJournal;
-    use crate::token::Token;
-    use crate::{Feed, Journal};
+    use crate::{Feed, Journal, sample};
 
     async fn happen(journal: &Journal, number: u64) {
-        let token = |text: &str| Token::try_new(text).unwrap();
-        let commit = Commit {
-            commit_id: Uuid::from_u128(number.into()),
-            workspace: token("main"),
-            category: token("lead"),
-            id: token(&number.to_string()),
-            first_version: 1,
-            events: vec![RawValue::from_string("{}".into()).unwrap()],
-            actor: "test".into(),
-            command: "test".into(),
-            correlation: Uuid::nil(),
-            causation: None,
-            traceparent: None,
-            at: Timestamp::UNIX_EPOCH,
-            prev_hash: None,
-            keys: Vec::new(),
-        };
-        journal
-            .append(Sealed::try_new(&commit).unwrap(), 0)
-            .await
-            .unwrap();
+        sample::happen(journal, number, Timestamp::UNIX_EPOCH).await;
     }
 
     async fn sees(feed: &mut Feed, mut next: u64, last: u64) {
