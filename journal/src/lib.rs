@@ -264,6 +264,16 @@ impl Journal {
         each!(self, journal => journal.heads().await)
     }
 
+    /// The last position of one partition.
+    pub async fn head(&self, partition: u16) -> Result<Position, JournalError> {
+        let heads = self.heads().await?;
+        let head = heads.into_iter().find(|head| head.partition == partition);
+        Ok(head.unwrap_or(Position {
+            partition,
+            sequence: 0,
+        }))
+    }
+
     /// Asks what holds the log whether it is whole, beyond the commits themselves. NATS checks what
     /// it keeps by itself, when it starts and when it reads.
     pub async fn check_store(&self) -> Result<(), JournalError> {

@@ -11,9 +11,7 @@ impl Journal {
     /// processes differ: commits that were written within that difference may stand in either
     /// part.
     pub async fn before(&self, partition: u16, at: Timestamp) -> Result<u64, JournalError> {
-        let heads = self.heads().await?;
-        let head = heads.iter().find(|head| head.partition == partition);
-        let (mut low, mut high) = (0, head.map_or(0, |head| head.sequence));
+        let (mut low, mut high) = (0, self.head(partition).await?.sequence);
         // Everything up to `low` is earlier, and everything behind `high` is not.
         while low < high {
             let middle = low + (high - low) / 2;

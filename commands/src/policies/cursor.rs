@@ -118,9 +118,7 @@ impl Cursor {
 
     /// Says how far it is behind the log; where the log does not answer, what it said stays.
     pub(super) async fn report(&self) {
-        let heads = self.journal.heads().await.unwrap_or_default();
-        let head = heads.iter().find(|head| head.partition == self.partition);
-        if let Some(head) = head {
+        if let Ok(head) = self.journal.head(self.partition).await {
             let behind = head.sequence.saturating_sub(self.kept.sequence);
             meters::policy(self.policy, self.partition, behind, self.clock.now());
         }

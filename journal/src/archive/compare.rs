@@ -43,14 +43,7 @@ pub async fn compare(journal: &Journal, archive: &Archive) -> Result<u64, Differ
     for partition in 0..journal.partitions() {
         // The archive's end first: what is appended meanwhile is no difference.
         let end = archive.head(partition).await?;
-        let heads = journal.heads().await?;
-        let head = heads
-            .into_iter()
-            .find(|head| head.partition == partition)
-            .unwrap_or(Position {
-                partition,
-                sequence: 0,
-            });
+        let head = journal.head(partition).await?;
         if end.sequence > head.sequence {
             return Err(Difference::CutOff {
                 log: head,
