@@ -48,20 +48,23 @@ pub(crate) struct Shared(Mutex<Weak<Tail>>);
 
 #[derive(Debug)]
 struct Tail {
+    round: Arc<Round>,
+    task: AbortHandle,
+}
+
+/// What the task hands round.
+#[derive(Debug)]
+struct Round {
     sender: Sender<Result<Batch, Arc<str>>>,
     /// The last sequence that was handed round.
     sent: AtomicU64,
     /// Whether the task has ended.
     ended: AtomicBool,
-    task: std::sync::Mutex<Option<AbortHandle>>,
 }
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        let task = self.task.get_mut().ok().and_then(Option::take);
-        if let Some(task) = task {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 
@@ -71,41 +74,40 @@ impl Shared {
         let mut known = self.0.lock().await;
         if let Some(tail) = known
             .upgrade()
-            .filter(|tail| !tail.ended.load(Ordering::SeqCst))
+            .filter(|tail| !tail.round.ended.load(Ordering::SeqCst))
         {
             return Ok(tail);
         }
         let head = source.head().await?;
-        let tail = Arc::new(Tail {
+        let round = Arc::new(Round {
             sender: Sender::new(KEPT),
             sent: AtomicU64::new(head),
             ended: AtomicBool::new(false),
-            task: std::sync::Mutex::default(),
+        });
+        let task = tokio::spawn(hand_round(Arc::clone(&round), source.follow(head)));
+        let tail = Arc::new(Tail {
+            round,
+            task: task.abort_handle(),
         });
         *known = Arc::downgrade(&tail);
-        let task = tokio::spawn(hand_round(Arc::downgrade(&tail), source.follow(head)));
-        if let Ok(mut place) = tail.task.lock() {
-            *place = Some(task.abort_handle());
-        }
         Ok(tail)
     }
 }
 
-/// Hands commits round as long as anybody wants them.
-async fn hand_round(tail: Weak<Tail>, mut feed: Feed) {
+/// Hands commits round until nobody wants them any more and the task is ended.
+async fn hand_round(round: Arc<Round>, mut feed: Feed) {
     while let Some(batch) = feed.next().await {
-        let Some(tail) = tail.upgrade() else { return };
         match batch {
             Ok(batch) => {
                 // Before they are sent: whoever joins between the two reads them from the log.
                 if let Some(last) = batch.last() {
-                    tail.sent.store(last.position.sequence, Ordering::SeqCst);
+                    round.sent.store(last.position.sequence, Ordering::SeqCst);
                 }
-                drop(tail.sender.send(Ok(batch.into())));
+                drop(round.sender.send(Ok(batch.into())));
             }
             Err(error) => {
-                tail.ended.store(true, Ordering::SeqCst);
-                drop(tail.sender.send(Err(error.to_string().into())));
+                round.ended.store(true, Ordering::SeqCst);
+                drop(round.sender.send(Err(error.to_string().into())));
                 return;
             }
         }
@@ -117,8 +119,8 @@ pub(crate) fn follow(shared: Arc<Shared>, source: impl Source, mut after: u64) -
     try_stream! {
         loop {
             let tail = shared.tail(&source).await?;
-            let mut coming: broadcast::Receiver<_> = tail.sender.subscribe();
-            let joined = tail.sent.load(Ordering::SeqCst);
+            let mut coming: broadcast::Receiver<_> = tail.round.sender.subscribe();
+            let joined = tail.round.sent.load(Ordering::SeqCst);
             while after < joined {
                 let batch = source.read(after, CATCH_UP).await?;
                 let Some(last) = batch.last() else { break };
