@@ -77,8 +77,6 @@ static ANSWERS: LazyLock<Counter> =
 static COMMITS: LazyLock<Counter> =
     LazyLock::new(|| metrics::counter!(REPLAYS, "what" => "commit"));
 
-static WEBHOOKS: LazyLock<Effects> = LazyLock::new(|| Effects::of(Webhook::TYPE));
-
 /// The meters of one category's effects.
 struct Effects {
     done: Counter,
@@ -106,7 +104,7 @@ impl Effects {
 pub fn start() {
     LazyLock::force(&ANSWERS);
     LazyLock::force(&COMMITS);
-    LazyLock::force(&WEBHOOKS);
+    Effects::of(Webhook::TYPE);
 }
 
 /// A kept answer was given again.
