@@ -19,7 +19,6 @@ use crate::sales::TransferError;
 
 const TRANSITION: (&str, &str) = ("/problems/forbidden-transition", "Forbidden transition");
 const STALE: (&str, &str) = ("/problems/stale", "The screen is stale");
-const MOVED: (&str, &str) = ("/problems/conflict", "Someone else was faster");
 const GATE: (&str, &str) = ("/problems/transfer-gate", "Not ready for sales");
 
 impl From<LeadError> for Problem {
@@ -38,7 +37,7 @@ impl From<LeadError> for Problem {
                 conflict(("/problems/already-transferred", "Already transferred"))
             }
             LeadError::BadIncrement => Self::invalid("increment", detail),
-            LeadError::MovedOn => conflict(MOVED).retry_after(1),
+            LeadError::MovedOn => moved(detail),
             LeadError::NotAnalyzed | LeadError::ScoreTooLow { .. } => conflict(GATE),
             LeadError::NoDomain => conflict(GATE).field("business_domain"),
         }
@@ -52,7 +51,7 @@ impl From<SaleError> for Problem {
         match refusal {
             SaleError::NotOpen => Self::not_found(detail).field("id"),
             SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
-            SaleError::MovedOn => conflict(MOVED).retry_after(1),
+            SaleError::MovedOn => moved(detail),
             SaleError::Stale { .. } => conflict(STALE).field("seen"),
             SaleError::Forbidden { .. } => conflict(TRANSITION).field("stage"),
         }
@@ -67,7 +66,7 @@ impl From<ContactError> for Problem {
             ContactError::AlreadyCreated => {
                 Self::conflict("/problems/exists", "It exists already", detail)
             }
-            ContactError::MovedOn => Self::conflict(MOVED.0, MOVED.1, detail).retry_after(1),
+            ContactError::MovedOn => moved(detail),
             ContactError::NoName => Self::invalid("name", detail),
             ContactError::TooLong { field, .. } => Self::invalid(field.as_str(), detail),
             ContactError::TooMany => Self::invalid("phones", detail),
@@ -139,9 +138,7 @@ impl From<WebhookError> for Problem {
                 Self::conflict("/problems/webhook-off", "The webhook is off", detail)
                     .field("enabled")
             }
-            WebhookError::ReadElsewhere { .. } => {
-                Self::conflict(MOVED.0, MOVED.1, detail).retry_after(1)
-            }
+            WebhookError::ReadElsewhere { .. } => moved(detail),
             WebhookError::Full => {
                 Self::conflict("/problems/busy", "In use right now", detail).retry_after(60)
             }
@@ -179,12 +176,7 @@ where
 /// What is nobody's wish: a lost race, a log that does not answer, a fault of ours.
 fn failed<E: Error>(error: AggregateError<E>) -> Problem {
     match error {
-        AggregateError::AggregateConflict => Problem::conflict(
-            "/problems/conflict",
-            "Someone else was faster",
-            "Reload and decide again.",
-        )
-        .retry_after(1),
+        AggregateError::AggregateConflict => moved("Reload and decide again."),
         AggregateError::DatabaseConnectionError(error) => {
             tracing::error!(%error, "the log does not answer");
             Problem::unavailable(
@@ -201,6 +193,11 @@ fn failed<E: Error>(error: AggregateError<E>) -> Problem {
         | AggregateError::DeserializationError(_)
         | AggregateError::UnexpectedError(_) => Problem::internal(&error),
     }
+}
+
+/// Someone else came first; trying again soon helps.
+pub(super) fn moved(detail: impl Into<String>) -> Problem {
+    Problem::conflict("/problems/conflict", "Someone else was faster", detail).retry_after(1)
 }
 
 fn is_too_large(error: &(dyn Error + 'static)) -> bool {

@@ -1,7 +1,6 @@
 //! The route that undoes an earlier change.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use super::api::Api;
 use super::caller::Caller;
 use super::extract::Body;
 use super::problem::Problem;
+use super::refusals::moved;
 use crate::undo::{UndoError, Undone, What};
 
 /// What to undo: one of the two.
@@ -70,13 +70,7 @@ impl From<UndoError> for Problem {
         match error {
             UndoError::Nothing => Self::not_found(detail).field("position"),
             UndoError::Another(_) => Self::invalid("position", detail),
-            UndoError::Busy => Self::new(
-                StatusCode::CONFLICT,
-                "/problems/conflict",
-                "Someone else was faster",
-            )
-            .detail(detail)
-            .retry_after(1),
+            UndoError::Busy => moved(detail),
             UndoError::Contacts(error) => error.into(),
             UndoError::Journal(error) => error.into(),
         }
