@@ -3,6 +3,7 @@
 //! Every read shows at least what this process told its callers was written; who was told so by
 //! another process sends its `Rapport-Position` along.
 
+pub mod card;
 pub mod contacts;
 pub mod dashboard;
 pub mod leads;

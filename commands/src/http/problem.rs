@@ -1,5 +1,7 @@
 //! Every error's one way out: problem+json (RFC 9457).
 
+use std::fmt;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -79,6 +81,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "Not found").detail(detail)
     }
 
+    /// There is no lead, sale or whatever it is of this number.
+    #[must_use]
+    pub fn unknown(what: &str, id: impl fmt::Display) -> Self {
+        Self::not_found(format!("There is no {what} {id}")).field("id")
+    }
+
     /// The state does not allow it.
     #[must_use]
     pub fn conflict(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
@@ -99,7 +107,7 @@ impl Problem {
 
     /// A fault of ours: logged here, and told without its inside.
     #[must_use]
-    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+    pub fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "about:blank", "Internal error")
             .detail("The error was logged. Try again; if it stays, give the operator the time of this answer.")

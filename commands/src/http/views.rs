@@ -142,8 +142,7 @@ impl LeadView {
 
     /// The lead, or that there is none.
     pub fn found(id: LeadId, loaded: &Loaded<Lead>) -> Result<Self, Problem> {
-        Self::of(id, loaded)
-            .ok_or_else(|| Problem::not_found(format!("There is no lead {id}")).field("id"))
+        Self::of(id, loaded).ok_or_else(|| Problem::unknown("lead", id))
     }
 }
 
@@ -166,8 +165,7 @@ impl SaleView {
 
     /// The sale, or that there is none.
     pub fn found(id: SaleId, loaded: &Loaded<Sale>) -> Result<Self, Problem> {
-        Self::of(id, loaded)
-            .ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
+        Self::of(id, loaded).ok_or_else(|| Problem::unknown("sale", id))
     }
 }
 
@@ -192,7 +190,6 @@ impl ContactView {
 
     /// The contact, or that there is none.
     pub fn found(id: ContactId, loaded: &Loaded<Contact>) -> Result<Self, Problem> {
-        Self::of(id, loaded)
-            .ok_or_else(|| Problem::not_found(format!("There is no contact {id}")).field("id"))
+        Self::of(id, loaded).ok_or_else(|| Problem::unknown("contact", id))
     }
 }

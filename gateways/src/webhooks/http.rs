@@ -19,8 +19,8 @@ use jiff::SignedDuration;
 use journal::store::Loaded;
 use projections::deliveries::reading::{self, DeliveryView, delivery_id};
 use projections::http::ReadApi;
-use projections::http::leads::AsOf;
-use projections::http::page;
+use projections::http::card::{self, AsOf};
+use projections::http::page::{self, Part};
 use projections::http::since::Reading;
 use projections::webhooks::{WebhookView, Webhooks};
 use serde::Serialize;
@@ -29,7 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::address::Allowed;
-use asks::{ChangeWebhook, DeliveryList, RegisterWebhook, Replay, RotateSecret, WebhookList};
+use asks::{ChangeWebhook, DeliveryList, RegisterWebhook, Replay, RotateSecret};
 
 /// How long calls are signed with the old secret too, after it was replaced.
 const OLD_SECRET: SignedDuration = SignedDuration::from_hours(24);
@@ -85,8 +85,9 @@ pub async fn register(
     Body(ask): Body<RegisterWebhook>,
 ) -> Result<Changed<WebhookWithSecret>, Problem> {
     let origin = caller.origin();
-    let after = asks::end_of_log(state.api.desk.journal(), &caller.workspace).await?;
-    let command = ask.command(&state.allowed, after)?;
+    let journal = state.api.desk.journal();
+    let end = journal.head(journal.partition(&caller.workspace)).await?;
+    let command = ask.command(&state.allowed, end.sequence)?;
     let id = WebhookId(state.api.numbers.next(NumberKind::Webhook, &origin).await?);
     let webhook = state.api.desk.open::<Webhook>(id, command, &origin).await?;
     let path = format!("/api/v1/webhooks/{id}");
@@ -95,19 +96,14 @@ pub async fn register(
 }
 
 /// Lists webhooks, the newest first.
-#[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(WebhookList),
+#[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(Part),
     responses((status = 200, body = Vec<WebhookView>), (status = "4XX", body = Problem)))]
 pub async fn list(
     Reading(reader): Reading,
-    Params(ask): Params<WebhookList>,
+    Params(part): Params<Part>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let limit = page::limit(ask.limit)?;
-    let before = page::cursor(ask.cursor.as_deref())?;
-    Ok(page::answer(
-        &reader.list::<Webhooks>(&[], before, limit).await?,
-        &uri,
-    ))
+    page::list::<Webhooks>(&reader, &[], &part, &uri).await
 }
 
 /// Shows a webhook, now or as it was.
@@ -119,18 +115,7 @@ pub async fn card(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Response, Problem> {
-    let card = match page::moment(ask.as_of.as_deref())? {
-        Some(at) => {
-            let webhook = state
-                .api
-                .desk
-                .load_as_of::<Webhook>(reader.workspace(), WebhookId(id), at)
-                .await?;
-            WebhookView::of(WebhookId(id), &webhook).map(|view| Json(view).into_response())
-        }
-        None => reader.card::<Webhooks>(id).await?.map(page::json),
-    };
-    card.ok_or_else(|| unknown(id))
+    card::answer::<Webhooks, _>(&state.api.desk, &reader, id, &ask).await
 }
 
 /// Changes where a webhook is called and what it is told, or switches it off or on.
@@ -224,8 +209,7 @@ pub async fn deliveries(
     Params(ask): Params<DeliveryList>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let limit = page::limit(ask.limit)?;
-    let before = page::cursor(ask.cursor.as_deref())?;
+    let (before, limit) = ask.part().bounds()?;
     let status = ask.status()?;
     let mut listed = reading::list(&reader, id, status, before, limit + 1).await?;
     if listed.is_empty() && reader.card::<Webhooks>(id).await?.is_none() {
@@ -301,5 +285,5 @@ fn with_secret(id: WebhookId, webhook: &Loaded<Webhook>) -> Result<WebhookWithSe
 }
 
 fn unknown(id: u64) -> Problem {
-    Problem::not_found(format!("There is no webhook {id}")).field("id")
+    Problem::unknown("webhook", id)
 }

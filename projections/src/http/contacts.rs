@@ -3,51 +3,29 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use commands::desk::Desk;
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::ContactView;
-use domain::contact::aggregate::Contact;
 use domain::id::ContactId;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
-use super::leads::AsOf;
-use super::page;
+use super::card::{self, AsOf};
+use super::page::{self, Part};
 use super::since::Reading;
 use crate::contacts::Contacts;
 use crate::timeline::{Happened, Timeline};
 
-/// Which contacts to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ContactList {
-    /// How many; 50 unless said.
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u16>,
-    /// Where to go on, from the `Link` header.
-    pub cursor: Option<String>,
-}
-
 /// Lists contacts, the newest first.
-#[utoipa::path(get, path = "/api/v1/contacts", tag = "contacts", params(ContactList),
+#[utoipa::path(get, path = "/api/v1/contacts", tag = "contacts", params(Part),
     responses((status = 200, body = Vec<ContactView>), (status = "4XX", body = Problem)))]
 pub async fn list(
     Reading(reader): Reading,
-    Params(ask): Params<ContactList>,
+    Params(part): Params<Part>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let (limit, before) = (
-        page::limit(ask.limit)?,
-        page::cursor(ask.cursor.as_deref())?,
-    );
-    Ok(page::answer(
-        &reader.list::<Contacts>(&[], before, limit).await?,
-        &uri,
-    ))
+    page::list::<Contacts>(&reader, &[], &part, &uri).await
 }
 
 /// Shows a contact, now or as it was.
@@ -59,15 +37,7 @@ pub async fn card(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Response, Problem> {
-    if let Some(at) = page::moment(ask.as_of.as_deref())? {
-        let contact = desk
-            .load_as_of::<Contact>(reader.workspace(), ContactId(id), at)
-            .await?;
-        return Ok(Json(ContactView::found(ContactId(id), &contact)?).into_response());
-    }
-    let card = reader.card::<Contacts>(id).await?;
-    card.map(page::json)
-        .ok_or_else(|| Problem::not_found(format!("There is no contact {id}")).field("id"))
+    card::answer::<Contacts, _>(&desk, &reader, id, &ask).await
 }
 
 /// Everything that happened to a contact, also one that was removed: who, when, from where, before and after.
@@ -80,7 +50,7 @@ pub async fn timeline(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Json<Vec<Happened>>, Problem> {
-    let until = page::moment(ask.as_of.as_deref())?;
+    let until = ask.moment()?;
     let timeline = Timeline::new(&desk, &caller.workspace, until);
-    page::known(timeline.contact(ContactId(id)).await?, "contact", id)
+    card::known(timeline.contact(ContactId(id)).await?, "contact", id)
 }

@@ -3,19 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use commands::desk::Desk;
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::LeadView;
 use domain::id::LeadId;
-use domain::lead::aggregate::Lead;
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::page;
+use super::card::{self, AsOf};
+use super::page::{self, Part};
 use super::since::Reading;
 use crate::leads::Leads;
 use crate::timeline::{Happened, Timeline};
@@ -38,15 +38,6 @@ pub struct LeadList {
     pub cursor: Option<String>,
 }
 
-/// At which moment.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct AsOf {
-    /// As it was at this moment (RFC 3339), from the log.
-    pub as_of: Option<String>,
-}
-
 /// Lists leads, the newest first.
 #[utoipa::path(get, path = "/api/v1/leads", tag = "leads", params(LeadList),
     responses((status = 200, body = Vec<LeadView>), (status = "4XX", body = Problem)))]
@@ -63,14 +54,11 @@ pub async fn list(
             ask.business_domain.map(|domain| domain.to_string()),
         ),
     ];
-    let (limit, before) = (
-        page::limit(ask.limit)?,
-        page::cursor(ask.cursor.as_deref())?,
-    );
-    Ok(page::answer(
-        &reader.list::<Leads>(&filters, before, limit).await?,
-        &uri,
-    ))
+    let part = Part {
+        limit: ask.limit,
+        cursor: ask.cursor,
+    };
+    page::list::<Leads>(&reader, &filters, &part, &uri).await
 }
 
 /// Shows a lead, now or as it was.
@@ -82,15 +70,7 @@ pub async fn card(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Response, Problem> {
-    if let Some(at) = page::moment(ask.as_of.as_deref())? {
-        let lead = desk
-            .load_as_of::<Lead>(reader.workspace(), LeadId(id), at)
-            .await?;
-        return Ok(Json(LeadView::found(LeadId(id), &lead)?).into_response());
-    }
-    let card = reader.card::<Leads>(id).await?;
-    card.map(page::json)
-        .ok_or_else(|| Problem::not_found(format!("There is no lead {id}")).field("id"))
+    card::answer::<Leads, _>(&desk, &reader, id, &ask).await
 }
 
 /// Everything that happened to a lead and its sale: who, when, from where, before and after.
@@ -103,7 +83,7 @@ pub async fn timeline(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Json<Vec<Happened>>, Problem> {
-    let until = page::moment(ask.as_of.as_deref())?;
+    let until = ask.moment()?;
     let timeline = Timeline::new(&desk, &caller.workspace, until);
-    page::known(timeline.lead(LeadId(id)).await?, "lead", id)
+    card::known(timeline.lead(LeadId(id)).await?, "lead", id)
 }

@@ -1,64 +1,55 @@
 //! Lists in parts: `limit`, `cursor`, and a `Link` to the next part.
 
-use axum::Json;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use commands::http::problem::Problem;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use crate::timeline::Happened;
-use crate::views::Page;
+use crate::projection::Projection;
+use crate::views::Reader;
 
 const DEFAULT: u16 = 50;
 const MOST: u16 = 500;
 
-/// How many to list: 50 unless said, 1 to 500.
-pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
-    match asked {
-        None => Ok(DEFAULT),
-        Some(limit @ 1..=MOST) => Ok(limit),
-        Some(_) => Err(Problem::invalid("limit", "limit must be from 1 to 500")),
+/// Which part of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Part {
+    /// How many; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<u16>,
+    /// Where to go on, from the `Link` header.
+    pub cursor: Option<String>,
+}
+
+impl Part {
+    /// The id behind which the list goes on, and how many to list.
+    pub fn bounds(&self) -> Result<(Option<u64>, u16), Problem> {
+        let limit = match self.limit {
+            None => DEFAULT,
+            Some(limit @ 1..=MOST) => limit,
+            Some(_) => return Err(Problem::invalid("limit", "limit must be from 1 to 500")),
+        };
+        let cursor = self.cursor.as_deref().map(str::parse).transpose();
+        let before = cursor
+            .map_err(|_| Problem::invalid("cursor", "cursor must come from a Link header"))?;
+        Ok((before, limit))
     }
 }
 
-/// The id behind which a list goes on.
-pub fn cursor(asked: Option<&str>) -> Result<Option<u64>, Problem> {
-    let parse = |text: &str| {
-        text.parse()
-            .map_err(|_| Problem::invalid("cursor", "cursor must come from a Link header"))
-    };
-    asked.map(parse).transpose()
-}
-
-/// A moment in the past, as RFC 3339.
-pub fn moment(asked: Option<&str>) -> Result<Option<jiff::Timestamp>, Problem> {
-    // In a query string, a plus sign that was not escaped is a space.
-    let parse = |text: &str| {
-        text.trim().replace(' ', "+").parse().map_err(|_| {
-            Problem::invalid(
-                "as_of",
-                "as_of must be a moment such as 2026-11-21T08:30:00Z",
-            )
-        })
-    };
-    asked.map(parse).transpose()
-}
-
-/// What happened to a record, or that there is none.
-pub(super) fn known(
-    happened: Vec<Happened>,
-    what: &str,
-    id: u64,
-) -> Result<Json<Vec<Happened>>, Problem> {
-    if happened.is_empty() {
-        return Err(Problem::not_found(format!("There is no {what} {id}")).field("id"));
-    }
-    Ok(Json(happened))
-}
-
-/// A JSON array, and where the next part is.
-#[must_use]
-pub fn answer(page: &Page, uri: &Uri) -> Response {
-    linked(json(format!("[{}]", page.bodies.join(","))), page.next, uri)
+/// A part of the list of a projection's records, the newest first.
+pub async fn list<P: Projection>(
+    reader: &Reader,
+    filters: &[(&'static str, Option<String>)],
+    part: &Part,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let (before, limit) = part.bounds()?;
+    let page = reader.list::<P>(filters, before, limit).await?;
+    let bodies = json(format!("[{}]", page.bodies.join(",")));
+    Ok(linked(bodies, page.next, uri))
 }
 
 /// A part of a list, and where the next one is.

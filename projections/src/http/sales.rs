@@ -3,20 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use commands::desk::Desk;
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::SaleView;
 use domain::id::SaleId;
-use domain::sale::aggregate::Sale;
 use domain::sale::stage::SaleStage;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::leads::AsOf;
-use super::page;
+use super::card::{self, AsOf};
+use super::page::{self, Part};
 use super::since::Reading;
 use crate::sales::Sales;
 use crate::timeline::{Happened, Timeline};
@@ -44,14 +43,11 @@ pub async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let filters = [("stage", ask.stage.map(|stage| stage.to_string()))];
-    let (limit, before) = (
-        page::limit(ask.limit)?,
-        page::cursor(ask.cursor.as_deref())?,
-    );
-    Ok(page::answer(
-        &reader.list::<Sales>(&filters, before, limit).await?,
-        &uri,
-    ))
+    let part = Part {
+        limit: ask.limit,
+        cursor: ask.cursor,
+    };
+    page::list::<Sales>(&reader, &filters, &part, &uri).await
 }
 
 /// Shows a sale, now or as it was.
@@ -63,15 +59,7 @@ pub async fn card(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Response, Problem> {
-    if let Some(at) = page::moment(ask.as_of.as_deref())? {
-        let sale = desk
-            .load_as_of::<Sale>(reader.workspace(), SaleId(id), at)
-            .await?;
-        return Ok(Json(SaleView::found(SaleId(id), &sale)?).into_response());
-    }
-    let card = reader.card::<Sales>(id).await?;
-    card.map(page::json)
-        .ok_or_else(|| Problem::not_found(format!("There is no sale {id}")).field("id"))
+    card::answer::<Sales, _>(&desk, &reader, id, &ask).await
 }
 
 /// Everything that happened to a sale: who, when, from where, before and after.
@@ -84,7 +72,7 @@ pub async fn timeline(
     Id(id): Id,
     Params(ask): Params<AsOf>,
 ) -> Result<Json<Vec<Happened>>, Problem> {
-    let until = page::moment(ask.as_of.as_deref())?;
+    let until = ask.moment()?;
     let timeline = Timeline::new(&desk, &caller.workspace, until);
-    page::known(timeline.sale(SaleId(id)).await?, "sale", id)
+    card::known(timeline.sale(SaleId(id)).await?, "sale", id)
 }

@@ -4,10 +4,11 @@ use commands::http::problem::Problem;
 use domain::webhook::command::WebhookCommand;
 use domain::webhook::{EventFilter, is_public};
 use jiff::Timestamp;
+use journal::Journal;
 use journal::position::Position;
 use journal::token::Token;
-use journal::{Journal, JournalError};
 use projections::deliveries::status;
+use projections::http::page::Part;
 use schemas::any::DomainEvent;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -66,18 +67,6 @@ pub struct Replay {
     since: Option<Timestamp>,
 }
 
-/// Which webhooks to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct WebhookList {
-    /// How many; 50 unless said.
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u16>,
-    /// Where to go on, from the `Link` header.
-    pub cursor: Option<String>,
-}
-
 /// Which deliveries to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -87,9 +76,9 @@ pub struct DeliveryList {
     status: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u16>,
+    limit: Option<u16>,
     /// Where to go on, from the `Link` header.
-    pub cursor: Option<String>,
+    cursor: Option<String>,
 }
 
 impl RegisterWebhook {
@@ -117,6 +106,14 @@ impl ChangeWebhook {
 }
 
 impl DeliveryList {
+    /// The part asked for.
+    pub(super) fn part(&self) -> Part {
+        Part {
+            limit: self.limit,
+            cursor: self.cursor.clone(),
+        }
+    }
+
     /// The status asked for.
     pub(super) fn status(&self) -> Result<Option<&str>, Problem> {
         match self.status.as_deref() {
@@ -153,23 +150,12 @@ async fn behind_position(
 ) -> Result<u64, Problem> {
     let bad = |detail: String| Problem::invalid("position", detail);
     let position: Position = position.parse().map_err(|error| bad(format!("{error}")))?;
-    let (partition, end) = (
-        journal.partition(workspace),
-        end_of_log(journal, workspace).await?,
-    );
-    if position.partition != partition || position.sequence > end {
-        let allowed = format!("position must be from {partition}:0 to {partition}:{end}");
+    let end = journal.head(journal.partition(workspace)).await?;
+    if position.partition != end.partition || position.sequence > end.sequence {
+        let allowed = format!("position must be from {}:0 to {end}", end.partition);
         return Err(bad(allowed));
     }
     Ok(position.sequence)
-}
-
-/// The last sequence of a workspace's partition.
-pub(super) async fn end_of_log(journal: &Journal, workspace: &Token) -> Result<u64, JournalError> {
-    let partition = journal.partition(workspace);
-    let heads = journal.heads().await?;
-    let head = heads.iter().find(|head| head.partition == partition);
-    Ok(head.map_or(0, |head| head.sequence))
 }
 
 /// The secret that was given, or a fresh one.
