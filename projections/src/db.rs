@@ -18,7 +18,7 @@ use sea_query::{
     TableCreateStatement, TableDropStatement,
 };
 
-pub use value::{Row, Value};
+pub use value::{Row, Value, signed};
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]

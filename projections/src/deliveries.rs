@@ -124,14 +124,13 @@ impl Of<'_> {
     }
 
     fn queued(&self, place: usize, delivery: &Delivery) -> RowChange {
-        let int = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
         // Orders the log: by the commit that queued it, then by its place there.
         let queued = self.change.position().sequence * 1000 + place as u64;
         let values = vec![
-            int(queued),
-            int(delivery.sequence),
+            queued.into(),
+            delivery.sequence.into(),
             delivery.commit.to_string().into(),
-            int(delivery.index as u64),
+            (delivery.index as u64).into(),
             delivery.record.as_str().into(),
             delivery.event.as_str().into(),
             status::QUEUED.into(),
@@ -172,10 +171,7 @@ impl Of<'_> {
                     report.code.map_or(NONE, |code| Value::Int(code.into())),
                 ),
                 ("detail", report.detail.clone().into()),
-                (
-                    "took_ms",
-                    Value::Int(i64::try_from(report.took_ms).unwrap_or(i64::MAX)),
-                ),
+                ("took_ms", report.took_ms.into()),
                 ("changed_at", self.now()),
                 ("retry_at", retry_at),
             ],

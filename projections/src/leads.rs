@@ -7,6 +7,7 @@ use domain::lead::aggregate::Lead;
 use journal::store::Loaded;
 
 use crate::change::Change;
+use crate::db::signed;
 use crate::projection::{Projection, Shown};
 
 /// The list of leads and the card of one.
@@ -41,10 +42,9 @@ impl Projection for Leads {
             return Vec::new();
         };
         let stage = lead.stage.to_string();
-        let messages = i64::try_from(lead.message_count).unwrap_or(i64::MAX);
         vec![
             (vec!["leads".into(), stage.clone()], 1),
-            (vec!["messages".into(), stage], messages),
+            (vec!["messages".into(), stage], signed(lead.message_count)),
         ]
     }
 }

@@ -316,13 +316,13 @@ impl Registry {
         let mut update = Query::update();
         update
             .table(CHECKPOINTS)
-            .value("sequence", signed(to.sequence))
+            .value("sequence", to.sequence)
             .value("at", at.as_microsecond());
         update.and_where(Expr::col("name").eq(held.name.as_str()));
         update.and_where(Expr::col("generation").eq(i64::from(held.number)));
         update.and_where(Expr::col("part").eq(i64::from(to.partition)));
         update.and_where(Expr::col("epoch").eq(held.epoch));
-        update.and_where(Expr::col("sequence").eq(signed(from.sequence)));
+        update.and_where(Expr::col("sequence").eq(from.sequence));
         self.db.statement(&update).or_undo()
     }
 
@@ -434,10 +434,6 @@ fn parked(row: &Row) -> Parked {
 
 fn small(number: i64) -> u32 {
     u32::try_from(number).unwrap_or_default()
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn moment(micros: i64) -> Timestamp {

@@ -7,6 +7,7 @@ use domain::sale::aggregate::Sale;
 use journal::store::Loaded;
 
 use crate::change::Change;
+use crate::db::signed;
 use crate::projection::{Projection, Shown};
 
 /// The list of sales and the card of one.
@@ -43,12 +44,6 @@ impl Projection for Sales {
                 measure.to_owned(),
             ]
         };
-        vec![
-            (by("sales"), 1),
-            (
-                by("minor"),
-                i64::try_from(sale.amount.minor).unwrap_or(i64::MAX),
-            ),
-        ]
+        vec![(by("sales"), 1), (by("minor"), signed(sale.amount.minor))]
     }
 }

@@ -128,7 +128,6 @@ impl Tables {
             .copied()
             .chain(std::iter::repeat(last))
             .take(places);
-        let ids = ids.map(|id| i64::try_from(id).unwrap_or(i64::MAX));
         let mut query = Query::select();
         query.columns(["id", "record"]).from(named(&self.records));
         query

@@ -250,7 +250,6 @@ impl Reader {
 
     /// What is shown of one record, as JSON.
     pub async fn card<P: Projection>(&self, id: u64) -> Result<Option<String>, ReadError> {
-        let id = i64::try_from(id).unwrap_or(i64::MAX);
         let rows = self
             .rows::<P>(|tables| {
                 let mut query = Query::select();
@@ -284,7 +283,7 @@ impl Reader {
                     }
                 }
                 if let Some(before) = before {
-                    query.and_where(Expr::col("id").lt(i64::try_from(before).unwrap_or(i64::MAX)));
+                    query.and_where(Expr::col("id").lt(before));
                 }
                 query
                     .order_by("id", Order::Desc)

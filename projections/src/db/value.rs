@@ -17,6 +17,12 @@ impl From<i64> for Value {
     }
 }
 
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Int(signed(number))
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -44,9 +50,7 @@ impl From<sea_query::Value> for Value {
     fn from(value: sea_query::Value) -> Self {
         match value {
             sea_query::Value::BigInt(Some(number)) => Self::Int(number),
-            sea_query::Value::BigUnsigned(Some(number)) => {
-                Self::Int(i64::try_from(number).unwrap_or(i64::MAX))
-            }
+            sea_query::Value::BigUnsigned(Some(number)) => number.into(),
             sea_query::Value::Int(Some(number)) => Self::Int(number.into()),
             sea_query::Value::Unsigned(Some(number)) => Self::Int(number.into()),
             sea_query::Value::String(Some(text)) => Self::Text(text),
@@ -63,6 +67,12 @@ impl From<Value> for sea_query::Value {
             Value::Text(text) => Self::String(Some(text)),
         }
     }
+}
+
+/// As databases hold it: they have no larger numbers.
+#[must_use]
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// A row of an answer.

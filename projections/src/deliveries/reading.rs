@@ -73,14 +73,13 @@ pub async fn list(
     before: Option<u64>,
     limit: u16,
 ) -> Result<Vec<Listed>, ReadError> {
-    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let query = |tables: &Tables| {
         let mut query = of_webhook(tables, reader, webhook);
         if let Some(status) = status {
             query.and_where(Expr::col("status").eq(status));
         }
         if let Some(before) = before {
-            query.and_where(Expr::col("queued").lt(signed(before)));
+            query.and_where(Expr::col("queued").lt(before));
         }
         query.order_by("queued", Order::Desc).limit(limit.into());
         query
@@ -113,7 +112,7 @@ fn of_webhook(tables: &Tables, reader: &Reader, webhook: u64) -> SelectStatement
     let mut query = Query::select();
     query.columns(names).from(tables.records());
     query.and_where(Expr::col("workspace").eq(reader.workspace().as_str()));
-    query.and_where(Expr::col("webhook").eq(i64::try_from(webhook).unwrap_or(i64::MAX)));
+    query.and_where(Expr::col("webhook").eq(webhook));
     query
 }
 
