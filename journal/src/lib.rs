@@ -5,7 +5,7 @@
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
 //! - [`archive`]: the copy in another place, PostgreSQL or KurrentDB
 //! - `search`: the log by time
-//! - `tail`: the end of the log, read once for everybody in the process
+//! - `following`, `tail`: the end of the log, read once for everybody in the process
 //! - `pace`: batches instead of single commits, under load
 //! - [`failpoint`]: places where a test lets the program die
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
@@ -17,6 +17,7 @@ pub mod archive;
 pub mod claim;
 pub mod envelope;
 pub mod failpoint;
+mod following;
 pub mod memory;
 pub mod meters;
 pub mod nats;
@@ -35,9 +36,8 @@ pub mod vault;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::BoxFuture;
+use futures::FutureExt as _;
 use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -112,8 +112,8 @@ pub enum Backend {
 pub struct Journal {
     backend: Backend,
     vault: vault::Vault,
-    /// By partition: as stored, and opened.
-    tails: Arc<[[Arc<tail::Shared>; 2]]>,
+    /// By partition.
+    tails: Arc<[following::Tails]>,
 }
 
 impl From<Backend> for Journal {
@@ -148,9 +148,8 @@ impl Journal {
             vault,
             tails: Arc::new([]),
         };
-        journal.tails = (0..journal.partitions())
-            .map(|_| <[Arc<tail::Shared>; 2]>::default())
-            .collect();
+        let tails = (0..journal.partitions()).map(|_| following::Tails::default());
+        journal.tails = tails.collect();
         journal
     }
 
@@ -233,30 +232,9 @@ impl Journal {
         sealing::open(&self.vault, sealed?).await
     }
 
-    /// Follows a partition from behind this sequence, for ever. What comes while the reader
-    /// works, and within a few milliseconds, comes as one batch.
-    #[must_use]
-    pub fn follow(&self, partition: u16, after: u64) -> Feed {
-        let source = Opened(Stored {
-            journal: self.clone(),
-            partition,
-        });
-        tail::follow(self.tail(partition, 1), source, after)
-    }
-
-    /// The same, as it is stored: personal fields stay sealed.
-    #[must_use]
-    pub fn follow_sealed(&self, partition: u16, after: u64) -> Feed {
-        let source = Stored {
-            journal: self.clone(),
-            partition,
-        };
-        tail::follow(self.tail(partition, 0), source, after)
-    }
-
-    fn tail(&self, partition: u16, opened: usize) -> Arc<tail::Shared> {
-        let tails = self.tails.get(usize::from(partition));
-        tails.map_or_else(Arc::default, |tails| Arc::clone(&tails[opened]))
+    /// What the backend has behind this sequence, and what comes.
+    fn commits(&self, partition: u16, after: u64) -> Commits {
+        each!(self, journal => journal.follow(partition, after))
     }
 
     /// The last position of every partition.
@@ -348,67 +326,4 @@ pub fn partition_of(workspace: &token::Token, partitions: u16) -> u16 {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
     u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
-}
-
-/// A partition as it is stored.
-#[derive(Clone)]
-struct Stored {
-    journal: Journal,
-    partition: u16,
-}
-
-/// A partition with its personal fields opened.
-#[derive(Clone)]
-struct Opened(Stored);
-
-impl tail::Source for Stored {
-    fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>> {
-        async {
-            let heads = self.journal.heads().await?;
-            let head = heads.iter().find(|head| head.partition == self.partition);
-            Ok(head.map_or(0, |head| head.sequence))
-        }
-        .boxed()
-    }
-
-    fn read(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
-        let read = self.journal.read_sealed(self.partition, after, limit);
-        read.map(|read| read.map(shared)).boxed()
-    }
-
-    fn follow(&self, after: u64) -> Feed {
-        let Self { journal, partition } = self;
-        let commits = each!(journal, journal => journal.follow(*partition, after));
-        pace::paced(commits).map(|batch| batch.map(shared)).boxed()
-    }
-}
-
-impl tail::Source for Opened {
-    fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>> {
-        self.0.head()
-    }
-
-    fn read(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
-        let Stored { journal, partition } = &self.0;
-        let read = journal.read(*partition, after, limit);
-        read.map(|read| read.map(shared)).boxed()
-    }
-
-    fn follow(&self, after: u64) -> Feed {
-        let Stored { journal, partition } = &self.0;
-        let sealed = journal.follow_sealed(*partition, after);
-        sealing::opened(journal.vault.clone(), sealed)
-    }
-}
-
-fn shared(commits: Vec<Recorded>) -> Vec<Arc<Recorded>> {
-    commits.into_iter().map(Arc::new).collect()
 }

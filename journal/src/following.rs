@@ -1,0 +1,104 @@
+//! A partition followed: as it is stored, or with its personal fields opened. Either way its end is
+//! read once for everybody in the process.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+
+use crate::envelope::Recorded;
+use crate::{Feed, Journal, JournalError, pace, sealing, tail};
+
+/// The tails of one partition.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Tails {
+    stored: Arc<tail::Shared>,
+    opened: Arc<tail::Shared>,
+}
+
+impl Journal {
+    /// Follows a partition from behind this sequence, for ever. What comes while the reader
+    /// works, and within a few milliseconds, comes as one batch.
+    #[must_use]
+    pub fn follow(&self, partition: u16, after: u64) -> Feed {
+        let source = Opened(self.stored(partition));
+        tail::follow(self.tails(partition).opened, source, after)
+    }
+
+    /// The same, as it is stored: personal fields stay sealed.
+    #[must_use]
+    pub fn follow_sealed(&self, partition: u16, after: u64) -> Feed {
+        let source = self.stored(partition);
+        tail::follow(self.tails(partition).stored, source, after)
+    }
+
+    fn tails(&self, partition: u16) -> Tails {
+        let tails = self.tails.get(usize::from(partition));
+        tails.cloned().unwrap_or_default()
+    }
+
+    fn stored(&self, partition: u16) -> Stored {
+        Stored {
+            journal: self.clone(),
+            partition,
+        }
+    }
+}
+
+/// A partition as it is stored.
+#[derive(Clone)]
+struct Stored {
+    journal: Journal,
+    partition: u16,
+}
+
+/// A partition with its personal fields opened.
+#[derive(Clone)]
+struct Opened(Stored);
+
+impl tail::Source for Stored {
+    fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>> {
+        let head = self.journal.head(self.partition);
+        head.map(|head| Ok(head?.sequence)).boxed()
+    }
+
+    fn read(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
+        let read = self.journal.read_sealed(self.partition, after, limit);
+        read.map(|read| read.map(shared)).boxed()
+    }
+
+    fn follow(&self, after: u64) -> Feed {
+        let commits = self.journal.commits(self.partition, after);
+        pace::paced(commits).map(|batch| batch.map(shared)).boxed()
+    }
+}
+
+impl tail::Source for Opened {
+    fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>> {
+        self.0.head()
+    }
+
+    fn read(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
+        let Stored { journal, partition } = &self.0;
+        let read = journal.read(*partition, after, limit);
+        read.map(|read| read.map(shared)).boxed()
+    }
+
+    fn follow(&self, after: u64) -> Feed {
+        let Stored { journal, partition } = &self.0;
+        let sealed = journal.follow_sealed(*partition, after);
+        sealing::opened(journal.vault().clone(), sealed)
+    }
+}
+
+fn shared(commits: Vec<Recorded>) -> Vec<Arc<Recorded>> {
+    commits.into_iter().map(Arc::new).collect()
+}
