@@ -13,7 +13,7 @@ use projections::change::Change;
 
 use crate::cli::{self, Plain};
 use crate::progress::bar;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 const BATCH: usize = 1024;
 

@@ -31,7 +31,7 @@ use journal::vault::Row;
 use crate::cli::{self, Plain};
 use crate::events::transfer;
 use crate::settings::Settings;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 use files::{Fresh, Kind, Part};
 use keyring::Keyring;
 use ledger::Erasure;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::Plain;
 use crate::settings::{Database, Settings};
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 /// What one check found.
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use journal::position::Position;
 use crate::backup::ledger::{self, Erasure};
 use crate::cli::Plain;
 use crate::settings::Settings;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 /// How long the read models may take to follow.
 const WITHIN: Duration = Duration::from_mins(1);

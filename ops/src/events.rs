@@ -13,7 +13,7 @@ use journal::position::Position;
 use journal::token::StreamId;
 
 use crate::cli;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 /// Does what was typed.
 pub async fn run(command: cli::Events) -> anyhow::Result<()> {

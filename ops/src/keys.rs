@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use domain::id::KeyId;
 use journal::vault::Row;
 
-use crate::system::Tools;
+use crate::system::tools::Tools;
 use crate::{cli, master};
 
 /// Does what was typed.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use journal::vault::{self, Row, Vault, VaultError};
 
 use crate::settings::{Database, Settings};
-use crate::system::data_dir;
+use crate::system::places::data_dir;
 
 type Key = [u8; 32];
 

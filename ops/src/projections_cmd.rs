@@ -7,7 +7,7 @@ use projections::status::{self, Status};
 
 use crate::cli::{self, Plain};
 use crate::progress::bar;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 /// How often a rebuild is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

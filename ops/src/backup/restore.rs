@@ -26,7 +26,7 @@ use super::manifest::{self, Manifest};
 use crate::cli;
 use crate::events::transfer;
 use crate::settings::Settings;
-use crate::system::{Empty, Tools};
+use crate::system::tools::{Empty, Tools};
 
 /// A person, by workspace and name.
 type Person = (Token, String);

@@ -9,7 +9,7 @@ use journal::position::Position;
 
 use crate::cli::Plain;
 use crate::progress::bar;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 /// Restores everything that the archive has. Begun again, it goes on.
 pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use journal::position::Position;
 
 use crate::cli::Plain;
 use crate::progress::bar;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 const BATCH: usize = 1024;
 

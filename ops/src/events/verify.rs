@@ -10,7 +10,7 @@ use schemas::any::DomainEvent;
 
 use crate::cli::Plain;
 use crate::progress::bar;
-use crate::system::Tools;
+use crate::system::tools::Tools;
 
 const BATCH: usize = 1024;
 
