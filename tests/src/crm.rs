@@ -1,13 +1,19 @@
 //! A whole Rapport of real processes, on either profile, and what may be asked of it.
+//!
+//! - here: how it is started, and what it is made of
+//! - `asking`: requests over HTTP
+//! - `program`: commands of the program beside the processes
+//! - `given`: what stories begin with
 
-use std::process::Output;
+mod asking;
+mod given;
+mod program;
 
-use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
+use reqwest::RequestBuilder;
+use serde_json::Value;
 
-use crate::answer::Answer;
 use crate::dice::Dice;
-use crate::process::{self, Environment, Rapport};
+use crate::process::{Environment, Rapport};
 use crate::servers::{Folder, NatsServer, Postgres, Proxy};
 
 /// A whole Rapport with one API key of the role owner.
@@ -148,70 +154,6 @@ impl Crm {
         }
     }
 
-    /// Makes an API key.
-    ///
-    /// # Panics
-    ///
-    /// Where that fails.
-    #[must_use]
-    pub fn new_key(&self, workspace: &str, role: &str) -> String {
-        let made = self.cli(&[
-            "keys",
-            "create",
-            "story",
-            "--role",
-            role,
-            "--workspace",
-            workspace,
-            "--json",
-        ]);
-        let error = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "no key was made: {error}");
-        let made: Value = serde_json::from_slice(&made.stdout).expect("a key is JSON");
-        made["key"].as_str().expect("a key").to_owned()
-    }
-
-    /// Runs a command of the program to its end, beside the processes.
-    #[must_use]
-    pub fn cli(&self, arguments: &[&str]) -> Output {
-        process::run(self.folder.path(), &self.environment, arguments)
-    }
-
-    /// Runs a command that must end well, and answers what it printed.
-    ///
-    /// # Panics
-    ///
-    /// Where it ends otherwise.
-    #[expect(clippy::must_use_candidate, reason = "often all a story wants to know")]
-    pub fn cli_good(&self, arguments: &[&str]) -> String {
-        let done = self.cli(arguments);
-        let error = String::from_utf8_lossy(&done.stderr);
-        assert!(
-            done.status.success(),
-            "rapport {}: {error}",
-            arguments.join(" ")
-        );
-        String::from_utf8_lossy(&done.stdout).into_owned()
-    }
-
-    /// The master key of this installation.
-    ///
-    /// # Panics
-    ///
-    /// Where there is none.
-    #[must_use]
-    pub fn master_key(&self) -> String {
-        let set = self
-            .environment
-            .iter()
-            .find(|(name, _)| name == "RAPPORT_MASTER_KEY");
-        let kept = || {
-            std::fs::read_to_string(self.folder.path().join("data/master.key"))
-                .expect("a master key")
-        };
-        set.map_or_else(kept, |(_, key)| key.clone())
-    }
-
     /// Kills every process and loses log, vault and read models; the folder of backups, the settings
     /// and the master key are left.
     ///
@@ -287,100 +229,6 @@ impl Crm {
     #[must_use]
     pub const fn proxies(&self) -> Option<&(Proxy, Proxy)> {
         self.proxies.as_ref()
-    }
-
-    /// A request to the last process, with the owner's key.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let process = self.processes.len() - 1;
-        self.request_to(process, method, path)
-    }
-
-    /// A request to a process, with the owner's key.
-    pub fn request_to(&self, process: usize, method: Method, path: &str) -> RequestBuilder {
-        self.request_as(process, &self.key, method, path)
-    }
-
-    /// A request to a process, with this key.
-    pub fn request_as(
-        &self,
-        process: usize,
-        key: &str,
-        method: Method,
-        path: &str,
-    ) -> RequestBuilder {
-        let url = format!("{}{path}", self.processes[process].url());
-        let request = self.client.request(method, url);
-        if key.is_empty() {
-            request
-        } else {
-            request.header("X-API-Key", key)
-        }
-    }
-
-    /// Sends it.
-    ///
-    /// # Panics
-    ///
-    /// Where there is no answer.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
-        Answer::read(request.send().await.expect("an answer"))
-            .await
-            .expect("all of it")
-    }
-
-    /// Reads.
-    pub async fn get(&self, path: &str) -> Answer {
-        self.send(self.request(Method::GET, path)).await
-    }
-
-    /// Creates or does.
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(with(self.request(Method::POST, path), &body))
-            .await
-    }
-
-    /// Changes.
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.send(with(self.request(Method::PATCH, path), &body))
-            .await
-    }
-
-    /// Removes.
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path)).await
-    }
-
-    /// Opens a lead from a partner for the first domain; its number.
-    ///
-    /// # Panics
-    ///
-    /// Where it is refused.
-    pub async fn given_a_lead(&self) -> u64 {
-        let lead = self
-            .post(
-                "/api/v1/leads",
-                json!({ "source": "partner", "business_domain": "first" }),
-            )
-            .await;
-        lead.good()["id"].as_u64().expect("a number")
-    }
-
-    /// Opens a lead and moves it along these stages; its number.
-    ///
-    /// # Panics
-    ///
-    /// Where it is refused.
-    pub async fn given_a_lead_in(&self, stages: &[&str]) -> u64 {
-        let lead = self.given_a_lead().await;
-        for stage in stages {
-            self.patch(
-                &format!("/api/v1/leads/{lead}/stage"),
-                json!({ "stage": stage }),
-            )
-            .await
-            .good();
-        }
-        lead
     }
 }
 

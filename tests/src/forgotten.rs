@@ -3,12 +3,29 @@
 use std::fs;
 use std::path::Path;
 
-/// No file below this folder holds one of these texts.
+use crate::crm::Crm;
+
+/// Ends a Rapport that holds none of these texts: in no table, no file of its own and none of NATS.
 ///
 /// # Panics
 ///
-/// Where one does, and where there is nothing to look at.
-pub fn named_in_no_file(folder: &Path, needles: &[&str]) {
+/// Where one stands somewhere, and where there is nothing to look at.
+pub async fn named_nowhere(mut crm: Crm, needles: &[&str]) {
+    if let Some(postgres) = crm.postgres() {
+        named_in_no_table(&postgres.url(), needles).await;
+    }
+    for process in crm.processes() {
+        assert!(process.stop());
+    }
+    named_in_no_file(crm.folder(), needles);
+    if let Some(nats) = crm.nats() {
+        nats.kill_hard();
+        named_in_no_file(nats.folder(), needles);
+    }
+}
+
+/// No file below this folder holds one of these texts.
+fn named_in_no_file(folder: &Path, needles: &[&str]) {
     let mut seen = 0;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -32,11 +49,7 @@ pub fn named_in_no_file(folder: &Path, needles: &[&str]) {
 }
 
 /// No table of this database holds one of these texts.
-///
-/// # Panics
-///
-/// Where one does, and where there is nothing to look at.
-pub async fn named_in_no_table(url: &str, needles: &[&str]) {
+async fn named_in_no_table(url: &str, needles: &[&str]) {
     let pool = sqlx::PgPool::connect(url).await.expect("a database");
     let tables =
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";

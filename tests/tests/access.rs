@@ -114,16 +114,7 @@ async fn a_role_opens_its_routes_and_no_others(crm: Crm) {
 async fn one_workspace_can_read_nothing_of_another(crm: Crm) {
     let person = json!({ "name": SECRET, "phones": ["+380671234567"], "note": SECRET });
     crm.post("/api/v1/contacts", person).await.good();
-    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    crm.post(&format!("/api/v1/leads/{lead}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{lead}/transfer?amount=777"),
-        json!(null),
-    )
-    .await
-    .good();
+    crm.given_a_transferred_lead(777).await;
     let shown = async || {
         let paths = [
             "leads/1",

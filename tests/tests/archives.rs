@@ -22,16 +22,7 @@ async fn given_a_history(crm: &Crm) {
     crm.post("/api/v1/contacts", json!({ "name": "Zinaida Quux" }))
         .await
         .good();
-    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    crm.post(&format!("/api/v1/leads/{lead}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{lead}/transfer?amount=10"),
-        json!(null),
-    )
-    .await
-    .good();
+    crm.given_a_transferred_lead(10).await;
     assert!(
         stories::servers::eventually(async || archived(crm)).await,
         "everything is archived"

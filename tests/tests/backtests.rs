@@ -6,32 +6,14 @@ use stories::crm::Crm;
 stories::on_both_profiles!(another_rule_is_tried_on_the_leads_that_there_were);
 
 async fn another_rule_is_tried_on_the_leads_that_there_were(crm: Crm) {
-    let sold = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    crm.post(&format!("/api/v1/leads/{sold}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{sold}/transfer?amount=5"),
-        json!(null),
-    )
-    .await
-    .good();
-    for stage in ["kyc", "agreement", "paid"] {
-        crm.patch("/api/v1/sales/1/stage", json!({ "stage": stage }))
-            .await
-            .good();
-    }
+    crm.given_a_transferred_lead(5).await;
+    crm.move_along("sales/1", &["kyc", "agreement", "paid"])
+        .await;
     crm.given_a_lead().await;
     let scanned = json!({ "source": "scanner", "business_domain": "second" });
     let scanned = crm.post("/api/v1/leads", scanned).await.good()["id"].clone();
-    for stage in ["contacted", "qualified"] {
-        crm.patch(
-            &format!("/api/v1/leads/{scanned}/stage"),
-            json!({ "stage": stage }),
-        )
-        .await
-        .good();
-    }
+    crm.move_along(&format!("leads/{scanned}"), &["contacted", "qualified"])
+        .await;
     let before = crm.cli_good(&["events", "export", "-"]);
 
     let rules = crm.cli_good(&["backtest", "rules"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use journal::envelope::CommitHash;
 use serde_json::{Value, json};
 use stories::crm::Crm;
-use stories::forgotten::{named_in_no_file, named_in_no_table};
+use stories::forgotten::named_nowhere;
 use stories::servers::eventually;
 
 stories::on_both_profiles!(what_was_lost_comes_back_without_who_was_erased_since);
@@ -18,12 +18,7 @@ async fn given_a_history(crm: &Crm) {
     crm.post("/api/v1/contacts", person).await.good();
     let other = json!({ "name": "Oksana", "phones": ["+380670000000"] });
     crm.post("/api/v1/contacts", other).await.good();
-    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    for path in ["analyze", "transfer?amount=10"] {
-        crm.post(&format!("/api/v1/leads/{lead}/{path}"), json!(null))
-            .await
-            .good();
-    }
+    crm.given_a_transferred_lead(10).await;
 }
 
 /// What everybody sees, without the person.
@@ -79,17 +74,7 @@ async fn what_was_lost_comes_back_without_who_was_erased_since(mut crm: Crm) {
         "{shown}"
     );
 
-    if let Some(postgres) = crm.postgres() {
-        named_in_no_table(&postgres.url(), &PERSON).await;
-    }
-    for process in crm.processes() {
-        assert!(process.stop());
-    }
-    named_in_no_file(crm.folder(), &PERSON);
-    if let Some(nats) = crm.nats() {
-        nats.kill_hard();
-        named_in_no_file(nats.folder(), &PERSON);
-    }
+    named_nowhere(crm, &PERSON).await;
 }
 
 #[tokio::test]

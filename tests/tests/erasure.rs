@@ -5,7 +5,7 @@ use std::fs;
 use reqwest::Method;
 use serde_json::json;
 use stories::crm::{Crm, with};
-use stories::forgotten::{named_in_no_file, named_in_no_table};
+use stories::forgotten::named_nowhere;
 
 stories::on_both_profiles!(an_erased_person_is_named_nowhere);
 
@@ -14,7 +14,7 @@ const PHONE: &str = "380991112233";
 const EMAIL: &str = "zinaida.quux";
 const PERSON: [&str; 3] = [NAME, PHONE, EMAIL];
 
-async fn an_erased_person_is_named_nowhere(mut crm: Crm) {
+async fn an_erased_person_is_named_nowhere(crm: Crm) {
     let person = json!({ "name": NAME, "phones": [format!("+{PHONE}")], "emails": [format!("{EMAIL}@example.com")] });
     let create = || {
         with(crm.request(Method::POST, "/api/v1/contacts"), &person)
@@ -92,17 +92,7 @@ async fn an_erased_person_is_named_nowhere(mut crm: Crm) {
     let unknown = crm.cli(&["erase", "somebody"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("contact-7"));
 
-    if let Some(postgres) = crm.postgres() {
-        named_in_no_table(&postgres.url(), &PERSON).await;
-    }
-    for process in crm.processes() {
-        assert!(process.stop());
-    }
-    named_in_no_file(crm.folder(), &PERSON);
-    if let Some(nats) = crm.nats() {
-        nats.kill_hard();
-        named_in_no_file(nats.folder(), &PERSON);
-    }
+    named_nowhere(crm, &PERSON).await;
 }
 
 #[tokio::test]

@@ -231,16 +231,7 @@ async fn a_card_can_be_seen_as_it_was(crm: Crm) {
 }
 
 async fn a_timeline_tells_who_and_when(crm: Crm) {
-    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    crm.post(&format!("/api/v1/leads/{lead}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{lead}/transfer?amount=1"),
-        json!(null),
-    )
-    .await
-    .good();
+    let lead = crm.given_a_transferred_lead(1).await;
     let timeline = crm
         .get(&format!("/api/v1/leads/{lead}/timeline"))
         .await

@@ -56,16 +56,7 @@ async fn a_read_model_is_rebuilt_while_reads_go_on(crm: Crm) {
 }
 
 async fn everything_moves_to_a_new_log(crm: Crm) {
-    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    crm.post(&format!("/api/v1/leads/{lead}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{lead}/transfer?amount=10"),
-        json!(null),
-    )
-    .await
-    .good();
+    crm.given_a_transferred_lead(10).await;
     crm.post("/api/v1/contacts", json!({ "name": "Olena" }))
         .await
         .good();

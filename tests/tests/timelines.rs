@@ -39,15 +39,7 @@ async fn a_lead_and_its_sale_tell_what_was_before_and_after(crm: Crm) {
     )
     .await
     .good();
-    crm.post(&format!("/api/v1/leads/{lead}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{lead}/transfer?amount=99.9"),
-        json!(null),
-    )
-    .await
-    .good();
+    crm.transfer(lead, 99.9).await;
     crm.patch("/api/v1/sales/1/stage", json!({ "stage": "kyc" }))
         .await
         .good();

@@ -135,16 +135,7 @@ async fn what_was_touched_since_is_kept_and_says_why(crm: Crm) {
 }
 
 async fn everything_that_one_request_caused_is_undone_or_explained(crm: Crm) {
-    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
-    crm.post(&format!("/api/v1/leads/{lead}/analyze"), json!(null))
-        .await
-        .good();
-    crm.post(
-        &format!("/api/v1/leads/{lead}/transfer?amount=5"),
-        json!(null),
-    )
-    .await
-    .good();
+    let lead = crm.given_a_transferred_lead(5).await;
     let timeline = crm
         .get(&format!("/api/v1/leads/{lead}/timeline"))
         .await

@@ -1,0 +1,74 @@
+//! Commands of the program, beside the processes.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::Crm;
+use crate::process;
+
+impl Crm {
+    /// Makes an API key.
+    ///
+    /// # Panics
+    ///
+    /// Where that fails.
+    #[must_use]
+    pub fn new_key(&self, workspace: &str, role: &str) -> String {
+        let made = self.cli(&[
+            "keys",
+            "create",
+            "story",
+            "--role",
+            role,
+            "--workspace",
+            workspace,
+            "--json",
+        ]);
+        let error = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "no key was made: {error}");
+        let made: Value = serde_json::from_slice(&made.stdout).expect("a key is JSON");
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Runs a command of the program to its end, beside the processes.
+    #[must_use]
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        process::run(self.folder.path(), &self.environment, arguments)
+    }
+
+    /// Runs a command that must end well, and answers what it printed.
+    ///
+    /// # Panics
+    ///
+    /// Where it ends otherwise.
+    #[expect(clippy::must_use_candidate, reason = "often all a story wants to know")]
+    pub fn cli_good(&self, arguments: &[&str]) -> String {
+        let done = self.cli(arguments);
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            done.status.success(),
+            "rapport {}: {error}",
+            arguments.join(" ")
+        );
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// The master key of this installation.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none.
+    #[must_use]
+    pub fn master_key(&self) -> String {
+        let set = self
+            .environment
+            .iter()
+            .find(|(name, _)| name == "RAPPORT_MASTER_KEY");
+        let kept = || {
+            std::fs::read_to_string(self.folder.path().join("data/master.key"))
+                .expect("a master key")
+        };
+        set.map_or_else(kept, |(_, key)| key.clone())
+    }
+}
