@@ -26,7 +26,8 @@ mod top;
 
 use clap::Parser as _;
 
-/// Many small allocations per request: half again as fast as the system's allocator.
+/// Many small allocations per request: half again as fast as the system's allocator. It also takes
+/// the place of `malloc`, for SQLite.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
