@@ -1,9 +1,10 @@
 //! The log in one SQLite file: WAL, `synchronous=FULL`, one writer that commits in groups.
 //!
-//! Read in this order: `schema` (tables and settings), `writer` (group commit), then the
-//! readers here. Blocking calls never run on the async threads' time for long: appends go to
+//! Read in this order: `schema` (tables and settings), `writer` (group commit), `checkpoint`
+//! (the WAL), then the readers here. Blocking calls never run on the async threads' time for long: appends go to
 //! the writer's own thread, reads to the blocking pool.
 
+mod checkpoint;
 mod schema;
 mod writer;
 
@@ -23,6 +24,7 @@ use crate::envelope::{Recorded, Sealed};
 use crate::position::Position;
 use crate::token::StreamId;
 use crate::{Commits, JournalError};
+use checkpoint::Checkpoints;
 use writer::Writer;
 
 const FEED_BATCH: usize = 4096;
@@ -54,7 +56,7 @@ impl SqliteJournal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(path)?;
         let identity = schema::identity(&connection)?;
-        let (writer, head) = Writer::start(connection)?;
+        let (writer, head) = Writer::start(connection, Checkpoints::start(path)?)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),

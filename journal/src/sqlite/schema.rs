@@ -11,6 +11,9 @@ use crate::JournalError;
 /// The layout below; a file with a higher one was written by a newer program.
 const LAYOUT: i64 = 2;
 
+/// Where `checkpoint` cannot keep up, the writer itself ends the WAL at this many pages, 128 MB.
+const WAL_PAGES: i64 = 32_768;
+
 /// The log is append-only: the triggers hold that against every program, ours included.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS commits (
@@ -90,6 +93,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // FULL: a commit is on the disk before it is acknowledged, whatever the power does.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
