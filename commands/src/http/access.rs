@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use domain::key::Role;
 use journal::token::Token;
 
@@ -54,22 +52,18 @@ pub fn needed(method: &Method, path: &str) -> Option<Role> {
     }
 }
 
-/// Lets a request through with its [`Caller`], or refuses it.
-pub async fn guard(State(access): State<Access>, mut request: Request, next: Next) -> Response {
-    let Some(needed) = needed(request.method(), request.uri().path()) else {
-        return next.run(request).await;
-    };
-    let presented = Presented::by(&request);
-    match access.caller(presented, needed).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(problem) => problem.into_response(),
-    }
-}
-
 impl Access {
+    /// The request with its [`Caller`], where one is needed, or why it is refused.
+    pub async fn admit(&self, mut request: Request) -> Result<Request, Problem> {
+        let Some(needed) = needed(request.method(), request.uri().path()) else {
+            return Ok(request);
+        };
+        let presented = Presented::by(&request);
+        let caller = self.caller(presented, needed).await?;
+        request.extensions_mut().insert(caller);
+        Ok(request)
+    }
+
     async fn caller(&self, presented: Presented, needed: Role) -> Result<Caller, Problem> {
         match self {
             Self::Open { workspace } => Ok(Caller {

@@ -1,5 +1,8 @@
 //! What the write routes work with.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use domain::lead::command::Gate;
 use domain::lead::scoring::Score;
@@ -14,9 +17,12 @@ use crate::numbers::Allocator;
 use crate::sales::Transfers;
 use crate::undo::Undoing;
 
-/// What the write routes work with. Cheap to clone.
+/// What the write routes work with. Cheap to clone: every request does, several times.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Doors>);
+
+/// The ways in which things change.
+pub struct Doors {
     /// The one door for changes.
     pub desk: Desk,
     /// Numbers for new leads.
@@ -61,7 +67,7 @@ impl Api {
     pub fn new(desk: Desk, settings: Settings, secret: &[u8]) -> Self {
         let numbers = Allocator::new(desk.clone());
         let contacts = Contacts::new(desk.clone(), numbers.clone(), secret);
-        Self {
+        Self(Arc::new(Doors {
             transfers: Transfers::new(desk.clone(), numbers.clone()),
             undoing: Undoing::new(desk.clone(), contacts.clone()),
             contacts,
@@ -69,7 +75,7 @@ impl Api {
             numbers,
             settings,
             desk,
-        }
+        }))
     }
 
     /// The conditions of a transfer that are settings, at this moment.
@@ -102,6 +108,14 @@ impl Api {
             created: Some(path),
             about: None,
         }
+    }
+}
+
+impl Deref for Api {
+    type Target = Doors;
+
+    fn deref(&self) -> &Doors {
+        &self.0
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{FromRequest as _, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::answer::{About, POSITION};
 use super::api::Api;
@@ -28,14 +28,12 @@ const CONTEXT: &str = "kept answer";
 pub const MAX_BODY: usize = 1_000_000;
 
 /// Claims the request's key, where it has one, and keeps its answer.
-pub async fn once(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub async fn once(api: &Api, request: Request, next: Next) -> Result<Response, Problem> {
     let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     match request.headers().get(KEY).cloned() {
-        Some(key) if !reads => match carry_out(&api, &key, request, next).await {
-            Ok(response) => response,
-            Err(problem) => problem.into_response(),
-        },
-        _ => next.run(request).await,
+        // Boxed: the requests without a key need not carry its state about.
+        Some(key) if !reads => Box::pin(carry_out(api, &key, request, next)).await,
+        _ => Ok(next.run(request).await),
     }
 }
 

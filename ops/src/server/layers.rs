@@ -1,49 +1,80 @@
-//! What every request passes: access, idempotency, limits, CORS, a span and a count.
+//! What every request passes: CORS, limits, a span and a count, access and idempotency.
+//!
+//! One layer holds all that is ours: each layer more boxes and clones the ones below it again,
+//! for every request.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use commands::http::access::{self, Access};
+use commands::http::access::Access;
 use commands::http::answer::POSITION;
+use commands::http::api::Api;
 use commands::http::problem::Problem;
 use commands::http::retry::{self, MAX_BODY};
 use opentelemetry::global;
 use opentelemetry::propagation::Extractor;
+use tower::ServiceBuilder;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::settings::Settings;
 use crate::system::System;
 use crate::telemetry::meters::HTTP_SECONDS;
 
+/// What requests count under that no route takes.
+const NO_ROUTE: &str = "none";
 /// How long a request may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// These routes behind every layer; the outermost is added last.
+/// Who may call, and what remembers that he did.
+struct Gate {
+    access: Access,
+    api: Api,
+}
+
+/// These routes behind every layer.
 pub fn around(
     routes: Router,
     system: &System,
     settings: &Settings,
     access: Access,
 ) -> anyhow::Result<Router> {
+    let gate = Gate {
+        access,
+        api: system.api.clone(),
+    };
     Ok(routes
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(
-            system.api.clone(),
-            retry::once,
+        .layer(
+            ServiceBuilder::new()
+                .layer(cors(&settings.cors_origins)?)
+                .layer(DefaultBodyLimit::max(MAX_BODY))
+                .layer(middleware::from_fn_with_state(Arc::new(gate), pass)),
         ))
-        .layer(middleware::from_fn_with_state(access, access::guard))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn(in_time))
-        .layer(cors(&settings.cors_origins)?)
-        .layer(middleware::from_fn(observed)))
+}
+
+/// A span in the caller's trace, a count and a duration around the answer.
+async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let observed = Observed::begin(&request);
+    let answer = in_time(gate.answer(request, next));
+    let response = answer.instrument(observed.span.clone()).await;
+    observed.end(&response);
+    response
+}
+
+impl Gate {
+    async fn answer(&self, request: Request, next: Next) -> Result<Response, Problem> {
+        let request = self.access.admit(request).await?;
+        retry::once(&self.api, request, next).await
+    }
 }
 
 async fn unknown(uri: Uri) -> Problem {
@@ -66,9 +97,10 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 }
 
 /// A change may have been made although nobody could say so in time.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(WITHIN, next.run(request)).await {
-        Ok(response) => response,
+async fn in_time(answer: impl Future<Output = Result<Response, Problem>>) -> Response {
+    match tokio::time::timeout(WITHIN, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
         Err(_) => Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
             "/problems/timeout",
@@ -126,30 +158,42 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// A span in the caller's trace, a count and a duration, by route and never by path: paths
-/// hold ids.
-async fn observed(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!("request", http.method = %method, http.route = route, http.status = tracing::field::Empty);
-    if request.headers().contains_key("traceparent") {
-        drop(span.set_parent(global::get_text_map_propagator(|traces| {
-            traces.extract(&Headers(request.headers()))
-        })));
+/// A request as traces and metrics see it: by route and never by path, since paths hold ids.
+struct Observed {
+    method: Method,
+    route: Option<MatchedPath>,
+    span: Span,
+    begun: Instant,
+}
+
+impl Observed {
+    fn begin(request: &Request) -> Self {
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let named = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let span = tracing::info_span!("request", http.method = %method, http.route = named, http.status = tracing::field::Empty);
+        if request.headers().contains_key("traceparent") {
+            drop(span.set_parent(global::get_text_map_propagator(|traces| {
+                traces.extract(&Headers(request.headers()))
+            })));
+        }
+        Self {
+            method,
+            route,
+            span,
+            begun: Instant::now(),
+        }
     }
-    let begun = Instant::now();
-    let response = next.run(request).instrument(span.clone()).await;
-    let status = response.status().as_u16();
-    span.record("http.status", status);
-    // One lookup for both: the histogram counts what it records.
-    let labels = [
-        ("method", method.to_string()),
-        ("route", route),
-        ("status", status.to_string()),
-    ];
-    metrics::histogram!(HTTP_SECONDS, &labels).record(begun.elapsed().as_secs_f64());
-    response
+
+    fn end(self, response: &Response) {
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        self.span.record("http.status", response.status().as_u16());
+        // One lookup for both: the histogram counts what it records.
+        let labels = [
+            ("method", self.method.to_string()),
+            ("route", route.to_owned()),
+            ("status", response.status().as_str().to_owned()),
+        ];
+        metrics::histogram!(HTTP_SECONDS, &labels).record(self.begun.elapsed().as_secs_f64());
+    }
 }
