@@ -52,6 +52,12 @@ impl Change {
         self.recorded.commit.id.as_str().parse().ok()
     }
 
+    /// Whether its stream begins with it.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.recorded.commit.first_version == 1
+    }
+
     /// Its events of one aggregate's kind; none where they cannot be read.
     pub fn events_of<E: Within + 'static>(&self) -> impl Iterator<Item = &E> {
         self.events.iter().flatten().filter_map(E::within)

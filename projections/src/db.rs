@@ -4,8 +4,10 @@
 //! integers and texts, which both have.
 //!
 //! - `value`: what goes in and comes out
+//! - `bulk`: many rows at once, where each database has a way of its own
 //! - `sqlite`, `postgres`: the two databases
 
+mod bulk;
 mod postgres;
 mod sqlite;
 mod value;
@@ -18,7 +20,8 @@ use sea_query::{
     TableCreateStatement, TableDropStatement,
 };
 
-pub use value::{Row, Value, signed};
+pub(crate) use bulk::{Clash, Put, records};
+pub use value::{Column, Row, Value, signed};
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,14 @@ pub struct Statement {
 }
 
 impl Statement {
+    fn new(sql: String, values: Vec<Value>) -> Self {
+        Self {
+            sql: sql.into(),
+            values,
+            fences: false,
+        }
+    }
+
     /// This statement, whose transaction is undone where it changes no row.
     #[must_use]
     pub fn or_undo(self) -> Self {
@@ -86,11 +97,7 @@ impl Db {
             Self::Sqlite(_) => query.build(SqliteQueryBuilder),
             Self::Postgres(_) => query.build(PostgresQueryBuilder),
         };
-        Statement {
-            sql: sql.into(),
-            values: values.into_iter().map(Value::from).collect(),
-            fences: false,
-        }
+        Statement::new(sql, values.into_iter().map(Value::from).collect())
     }
 
     /// The statement that makes a table.
@@ -125,11 +132,12 @@ impl Db {
             Self::Sqlite(_) => sqlite,
             Self::Postgres(_) => postgres,
         };
-        Statement {
-            sql: sql.into(),
-            values: Vec::new(),
-            fences: false,
-        }
+        Statement::new(sql, Vec::new())
+    }
+
+    /// Whether transactions that touch different tables are written at the same time.
+    pub(crate) const fn writes_side_by_side(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// Carries out all statements or none.

@@ -10,8 +10,8 @@ use domain::webhook::event::{Delivery, WebhookEvent};
 use uuid::Uuid;
 
 use crate::change::Change;
-use crate::db::Value;
-use crate::listing::{Column, Listing, RowChange};
+use crate::db::{Column, Value};
+use crate::listing::{Listing, RowChange};
 
 /// The delivery log.
 pub struct Deliveries;

@@ -7,8 +7,8 @@ use domain::effect::Timer;
 use domain::webhook::event::WebhookEvent;
 
 use crate::change::Change;
-use crate::db::Value;
-use crate::listing::{Column, Listing, RowChange};
+use crate::db::{Column, Value};
+use crate::listing::{Listing, RowChange};
 
 /// What is due when.
 pub struct Due;

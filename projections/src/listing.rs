@@ -13,19 +13,10 @@ use sea_query::{
 };
 
 use crate::change::Change;
-use crate::db::{Db, DbError, Statement, Value};
+use crate::db::{Column, Db, DbError, Statement, Value};
 use crate::projection::{Plan, Screen};
 use crate::table::{Tables, named};
 use crate::views::ScreenName;
-
-/// A column of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
-    /// Of texts.
-    Text(&'static str),
-    /// Of integers.
-    Int(&'static str),
-}
 
 /// What an event means for the rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,16 +136,8 @@ impl<L: Listing> Screen for ListingOf<L> {
     }
 }
 
-impl Column {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Text(name) | Self::Int(name) => name,
-        }
-    }
-}
-
 fn statement<L: Listing>(db: &Db, table: &str, row: RowChange) -> Statement {
-    let names = || L::COLUMNS.iter().map(|column| column.name());
+    let names = || L::COLUMNS.iter().map(Column::name);
     let table = named(table).into_iden();
     let expression = |value: Value| SimpleExpr::from(sea_query::Value::from(value));
     let keyed = |key: Vec<Value>| {

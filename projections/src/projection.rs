@@ -170,9 +170,13 @@ async fn plan<P: Projection>(
             (Err(reason), _) => poisoned.push(poison(stream, change, reason)),
         }
     }
-    let before: HashMap<Key, P::Record> =
-        tables.load(db, touched.iter().map(|(key, _)| key)).await?;
-    let mut after: HashMap<Key, P::Record> = HashMap::new();
+    // Of those that begin here there is nothing to load.
+    let begun = touched.iter().filter(|(_, change)| change.begins());
+    let begun: HashSet<&Key> = begun.map(|(key, _)| key).collect();
+    let known = touched.iter().map(|(key, _)| key);
+    let known = known.filter(|key| !begun.contains(key));
+    let before: HashMap<Key, P::Record> = tables.load(db, known).await?;
+    let mut after: HashMap<Key, P::Record> = HashMap::with_capacity(touched.len());
     for (key, change) in touched {
         let record = after
             .remove(&key)
@@ -181,10 +185,7 @@ async fn plan<P: Projection>(
         after.insert(key, P::apply(record, change));
     }
     let rows = after.iter().map(|((workspace, id), record)| {
-        let mut values = vec![
-            Value::from(workspace.as_str()),
-            Value::Int(i64::try_from(*id).unwrap_or(i64::MAX)),
-        ];
+        let mut values = vec![Value::from(workspace.as_str()), (*id).into()];
         let shown = P::shown(*id, record);
         let filters = shown.filters.into_iter().map(Value::from);
         values.extend(

@@ -3,18 +3,10 @@
 use std::collections::HashMap;
 
 use journal::token::Token;
-use sea_query::{
-    Alias, ColumnDef, Expr, ExprTrait as _, Index, IntoIden as _, OnConflict, Query,
-    SelectStatement, SimpleExpr, Table,
-};
+use sea_query::{Alias, ColumnDef, Index, IntoIden as _, Table};
 use serde::de::DeserializeOwned;
 
-use crate::db::{Db, DbError, Statement, Value};
-
-/// Rows written by one statement: few different sizes, so that they stay prepared.
-const CHUNKS: [usize; 4] = [128, 32, 8, 1];
-/// Records loaded by one query.
-const LOADED: usize = 512;
+use crate::db::{self, Clash, Column, Db, DbError, Put, Statement, Value, signed};
 
 /// The tables of one generation of a projection: `leads_v1_g1` and `leads_counts_v1_g1`.
 #[derive(Debug, Clone)]
@@ -99,16 +91,17 @@ impl Tables {
         db: &Db,
         keys: impl Iterator<Item = &(Token, u64)>,
     ) -> Result<HashMap<(Token, u64), R>, DbError> {
-        let mut by_workspace: HashMap<&Token, Vec<u64>> = HashMap::new();
+        let mut by_workspace: HashMap<&Token, Vec<i64>> = HashMap::new();
         for (workspace, id) in keys {
-            by_workspace.entry(workspace).or_default().push(*id);
+            let ids = by_workspace.entry(workspace).or_default();
+            ids.push(signed(*id));
         }
         let mut found = HashMap::new();
         for (workspace, mut ids) in by_workspace {
             ids.sort_unstable();
             ids.dedup();
-            for ids in ids.chunks(LOADED) {
-                for row in db.rows(db.statement(&self.wanted(workspace, ids))).await? {
+            for query in db::records(db, &self.records, workspace.as_str(), &ids) {
+                for row in db.rows(query).await? {
                     let record = serde_json::from_str(row.text(1));
                     let record = record
                         .map_err(|error| DbError::Refused(format!("a kept record: {error}")))?;
@@ -119,23 +112,6 @@ impl Tables {
         Ok(found)
     }
 
-    fn wanted(&self, workspace: &Token, ids: &[u64]) -> SelectStatement {
-        // Filled up to a power of two with the last one again, so that few texts stay prepared.
-        let places = ids.len().next_power_of_two();
-        let last = ids.last().copied().unwrap_or_default();
-        let ids = ids
-            .iter()
-            .copied()
-            .chain(std::iter::repeat(last))
-            .take(places);
-        let mut query = Query::select();
-        query.columns(["id", "record"]).from(named(&self.records));
-        query
-            .and_where(Expr::col("workspace").eq(workspace.as_str()))
-            .and_where(Expr::col("id").is_in(ids));
-        query.take()
-    }
-
     /// Rows of records in the order workspace, id, filters, body, record; the old ones are replaced.
     #[must_use]
     pub(crate) fn put(&self, db: &Db, mut rows: Vec<Vec<Value>>) -> Vec<Statement> {
@@ -143,27 +119,31 @@ impl Tables {
             row.get(1)
                 .map(|id| if let Value::Int(id) = id { *id } else { 0 })
         });
-        let columns = ["workspace", "id"]
-            .into_iter()
-            .chain(self.filters.iter().copied())
-            .chain(["body", "record"]);
-        let columns: Vec<_> = columns.collect();
-        let mut replace = OnConflict::columns(["workspace", "id"]);
-        replace.update_columns(columns.iter().skip(2).copied());
-        in_chunks(db, &self.records, &columns, &replace, rows)
+        let key = [Column::Text("workspace"), Column::Int("id")];
+        let filters = self.filters.iter().map(|filter| Column::Text(filter));
+        let shown = [Column::Text("body"), Column::Text("record")];
+        let columns: Vec<_> = key.into_iter().chain(filters).chain(shown).collect();
+        let put = Put {
+            table: &self.records,
+            columns: &columns,
+            key: key.len(),
+            clash: Clash::Replace,
+        };
+        put.statements(db, rows)
     }
 
     /// Rows of counts in the order workspace, what they are counted by, number; numbers are added.
     #[must_use]
     pub(crate) fn add(&self, db: &Db, rows: Vec<Vec<Value>>) -> Vec<Statement> {
-        let columns: Vec<_> = self.counts_key().chain(["n"]).collect();
-        let mut add = OnConflict::columns(self.counts_key());
-        let table = named(&self.counts);
-        add.value(
-            "n",
-            Expr::col((table, "n".into_iden())).add(Expr::col((Alias::new("excluded"), "n"))),
-        );
-        in_chunks(db, &self.counts, &columns, &add, rows)
+        let key = self.counts_key().map(Column::Text);
+        let columns: Vec<_> = key.chain([Column::Int("n")]).collect();
+        let add = Put {
+            table: &self.counts,
+            columns: &columns,
+            key: columns.len() - 1,
+            clash: Clash::Add,
+        };
+        add.statements(db, rows)
     }
 
     /// The name of the table of records.
@@ -187,34 +167,4 @@ impl Tables {
 
 pub(crate) fn named(table: &str) -> sea_query::DynIden {
     Alias::new(table).into_iden()
-}
-
-fn in_chunks(
-    db: &Db,
-    table: &str,
-    columns: &[&'static str],
-    conflict: &OnConflict,
-    rows: Vec<Vec<Value>>,
-) -> Vec<Statement> {
-    let mut statements = Vec::new();
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let size = CHUNKS
-            .into_iter()
-            .find(|size| *size <= rows.len())
-            .unwrap_or(1);
-        let mut insert = Query::insert();
-        insert
-            .into_table(named(table))
-            .columns(columns.iter().copied())
-            .on_conflict(conflict.clone());
-        for row in rows.by_ref().take(size) {
-            insert.values_panic(
-                row.into_iter()
-                    .map(|value| SimpleExpr::from(sea_query::Value::from(value))),
-            );
-        }
-        statements.push(db.statement(&insert));
-    }
-    statements
 }

@@ -61,7 +61,25 @@ fn bound(statement: &Statement) -> Query<'_, Postgres, PgArguments> {
             Value::Null => query.bind(None::<&str>),
             Value::Int(number) => query.bind(*number),
             Value::Text(text) => query.bind(text.as_str()),
+            Value::List(values) if values.iter().any(|value| matches!(value, Value::Int(_))) => {
+                query.bind(values.iter().map(int).collect::<Vec<_>>())
+            }
+            Value::List(values) => query.bind(values.iter().map(text).collect::<Vec<_>>()),
         })
+}
+
+const fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Text(_) | Value::List(_) | Value::Null => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Int(_) | Value::List(_) | Value::Null => None,
+    }
 }
 
 fn row(row: &PgRow) -> Result<Row, DbError> {

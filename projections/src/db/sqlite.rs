@@ -14,6 +14,8 @@ use super::{DbError, Row, Statement, Value};
 
 /// How long one process waits for another's write.
 const BUSY: Duration = Duration::from_secs(10);
+/// How long the WAL grows, 16 MB: rows that change often are moved into the file once.
+const WAL_PAGES: i64 = 4096;
 /// Prepared statements kept by each connection.
 const PREPARED: usize = 128;
 /// Readers kept open; more may be open for a moment.
@@ -111,6 +113,7 @@ fn connect(path: &Path) -> Result<Connection, DbError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     // What is replaced or deleted may name a person who asked to be forgotten.
     connection.pragma_update(None, "secure_delete", "ON")?;
     Ok(connection)
@@ -142,6 +145,9 @@ impl ToSql for Value {
             Self::Null => Ok(ToSqlOutput::Borrowed(ValueRef::Null)),
             Self::Int(number) => Ok((*number).into()),
             Self::Text(text) => Ok(text.as_str().into()),
+            Self::List(_) => Err(rusqlite::Error::ToSqlConversionFailure(
+                "SQLite has no lists".into(),
+            )),
         }
     }
 }

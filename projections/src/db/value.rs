@@ -9,6 +9,38 @@ pub enum Value {
     Int(i64),
     /// `TEXT`.
     Text(String),
+    /// A column's values, all integers or all texts or nothing: PostgreSQL's arrays.
+    List(Vec<Self>),
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Of texts.
+    Text(&'static str),
+    /// Of integers.
+    Int(&'static str),
+}
+
+impl Column {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Text(name) | Self::Int(name) => name,
+        }
+    }
+
+    pub(super) fn quoted(&self) -> String {
+        format!("\"{}\"", self.name())
+    }
+
+    pub(super) const fn sql_type(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Int(_) => "bigint",
+        }
+    }
 }
 
 impl From<i64> for Value {
@@ -62,7 +94,8 @@ impl From<sea_query::Value> for Value {
 impl From<Value> for sea_query::Value {
     fn from(value: Value) -> Self {
         match value {
-            Value::Null => Self::String(None),
+            // No statement of sea-query has a list.
+            Value::Null | Value::List(_) => Self::String(None),
             Value::Int(number) => Self::BigInt(Some(number)),
             Value::Text(text) => Self::String(Some(text)),
         }
@@ -85,7 +118,7 @@ impl Row {
     pub fn int(&self, column: usize) -> i64 {
         match self.0.get(column) {
             Some(Value::Int(number)) => *number,
-            Some(Value::Text(_) | Value::Null) | None => 0,
+            Some(Value::Text(_) | Value::List(_) | Value::Null) | None => 0,
         }
     }
 
@@ -100,7 +133,7 @@ impl Row {
     pub fn text(&self, column: usize) -> &str {
         match self.0.get(column) {
             Some(Value::Text(text)) => text,
-            Some(Value::Int(_) | Value::Null) | None => "",
+            Some(Value::Int(_) | Value::List(_) | Value::Null) | None => "",
         }
     }
 }

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Deliveries, status};
-use crate::db::Row;
-use crate::listing::Column;
+use crate::db::{Column, Row};
 use crate::table::Tables;
 use crate::views::{ReadError, Reader, ScreenName};
 
@@ -106,9 +105,7 @@ pub async fn find(reader: &Reader, webhook: u64, id: Uuid) -> Result<Option<List
 /// Every column behind the workspace and the webhook, in the order of the listing.
 fn of_webhook(tables: &Tables, reader: &Reader, webhook: u64) -> SelectStatement {
     let columns = <Deliveries as crate::listing::Listing>::COLUMNS;
-    let names = columns.iter().skip(2).map(|column| match column {
-        Column::Text(name) | Column::Int(name) => *name,
-    });
+    let names = columns.iter().skip(2).map(Column::name);
     let mut query = Query::select();
     query.columns(names).from(tables.records());
     query.and_where(Expr::col("workspace").eq(reader.workspace().as_str()));

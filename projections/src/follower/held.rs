@@ -18,6 +18,9 @@ use crate::meters;
 use crate::projection::{Plan, Poison, Screen};
 use crate::registry::{Checkpoint, Generation, Registry, State};
 
+/// With this many commits to write, one transaction less is worth less than a second hand.
+const MANY: usize = 512;
+
 /// A generation that this process keeps.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
@@ -156,7 +159,7 @@ impl Held {
     }
 }
 
-/// Lets all of these see a batch, in one transaction. `false` where another process keeps one
+/// Lets all of these see a batch, each with its checkpoint in one transaction. `false` where another process keeps one
 /// of them by now.
 pub(super) async fn apply(
     registry: &Registry,
@@ -211,7 +214,25 @@ async fn forget(
     }
 }
 
+/// In one transaction; where many commits wait and the database has a hand for each, in one
+/// transaction per generation.
 async fn together(
+    registry: &Registry,
+    screens: &[Box<dyn Screen>],
+    front: &mut [Held],
+    batch: &[Change],
+) -> Result<(), DbError> {
+    if batch.len() < MANY || !registry.db().writes_side_by_side() {
+        return at_once(registry, screens, front, batch).await;
+    }
+    let each = front
+        .iter_mut()
+        .map(|held| at_once(registry, screens, std::slice::from_mut(held), batch));
+    // Each to its end: what was written must be known.
+    futures::future::join_all(each).await.into_iter().collect()
+}
+
+async fn at_once(
     registry: &Registry,
     screens: &[Box<dyn Screen>],
     front: &mut [Held],
