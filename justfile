@@ -32,8 +32,8 @@ schemas:
 
 # Measure, and print a table
 bench *args:
-    cargo build --release -p ops
-    cargo bench -p stories --bench rapport -- {{ args }}
+    cargo build --profile dist -p ops
+    cargo bench --profile dist -p stories --bench rapport -- {{ args }}
 
 # Count the instructions of the hot path, and compare them with what is kept (needs valgrind)
 counts:

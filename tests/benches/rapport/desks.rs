@@ -24,7 +24,8 @@ use crate::load::{Measured, clients, head, row};
 
 const CLIENTS: [usize; 3] = [1, 32, 128];
 
-fn opened() -> LeadCommand {
+/// Opens a lead.
+pub const fn opened() -> LeadCommand {
     LeadCommand::Open {
         source: LeadSource::Partner,
         business_domain: None,
@@ -32,7 +33,8 @@ fn opened() -> LeadCommand {
     }
 }
 
-fn origin() -> Origin {
+/// Asked for by this benchmark.
+pub fn origin() -> Origin {
     Origin::new(Token::try_new("main").expect("a token"), "bench")
 }
 

@@ -8,23 +8,24 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use crate::FOR;
-use crate::load::{clients, head, row};
+use crate::load::{Measured, clients, head, row};
+use crate::{FOR, limits};
 
 const CLIENTS: [usize; 3] = [1, 32, 128];
 
 /// Measures and prints.
 pub async fn measure() {
     head("Over HTTP");
+    let idle = limits::measure().await;
     let mut crm = Crm::demo().await;
-    profile("embedded", &mut crm).await;
+    profile("embedded", &mut crm, idle).await;
     drop(crm);
     let mut crm = Crm::cluster_of(&["api,commands,projections,gateway-ai"], &[]).await;
-    profile("NATS + PostgreSQL", &mut crm).await;
-    println!();
+    profile("NATS + PostgreSQL", &mut crm, idle).await;
+    println!("ratio: to axum with nothing to do, 32 clients\n");
 }
 
-async fn profile(what: &str, crm: &mut Crm) {
+async fn profile(what: &str, crm: &mut Crm, idle: Measured) {
     let (key, address) = (
         crm.key().to_owned(),
         crm.last().url().replace("http://", ""),
@@ -49,7 +50,7 @@ async fn profile(what: &str, crm: &mut Crm) {
         row(
             &format!("{what}, create lead, {count} clients"),
             created,
-            None,
+            Some(idle),
         );
         let (connections, next) = (connect(&address, count).await, Arc::new(AtomicU64::new(0)));
         let (key, last) = (key.clone(), crm.given_a_lead().await);
@@ -70,7 +71,7 @@ async fn profile(what: &str, crm: &mut Crm) {
         row(
             &format!("{what}, change lead, {count} clients"),
             moved,
-            None,
+            Some(idle),
         );
     }
     let (connections, card) = (
@@ -88,10 +89,11 @@ async fn profile(what: &str, crm: &mut Crm) {
         }
     })
     .await;
-    row(&format!("{what}, read card, 32 clients"), read, None);
+    row(&format!("{what}, read card, 32 clients"), read, Some(idle));
 }
 
-fn request(key: &str, method: &str, path: &str, body: &str) -> String {
+/// A request as it goes over the wire.
+pub fn request(key: &str, method: &str, path: &str, body: &str) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nHost: bench\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
@@ -99,7 +101,8 @@ fn request(key: &str, method: &str, path: &str, body: &str) -> String {
     )
 }
 
-async fn connect(address: &str, count: usize) -> Arc<Vec<Mutex<Connection>>> {
+/// So many connections.
+pub async fn connect(address: &str, count: usize) -> Arc<Vec<Mutex<Connection>>> {
     let mut all = Vec::new();
     for _ in 0..count {
         let stream = TcpStream::connect(address).await.expect("a connection");

@@ -3,12 +3,20 @@
 //!
 //! - `load`: so many clients, for so long; how many a second and how late
 //! - `desks`: commands in process, raw JetStream appends, and the cqrs-es + postgres-es peer
+//! - `limits`: what the disk and HTTP can do on this machine
 //! - `http`: the same over HTTP, load generator included
 //! - `views`: rebuild rate, dashboard latency, idle memory, time until ready
+//! - `lag`: how late a screen shows a change, at a steady load
+//! - `fill`: a log of many leads
+//! - `soak`: a million leads in one process, and its restart
 
 mod desks;
+mod fill;
 mod http;
+mod lag;
+mod limits;
 mod load;
+mod soak;
 mod views;
 
 use std::time::Duration;
@@ -24,6 +32,9 @@ async fn main() {
         .collect();
     let wanted =
         |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
+    if arguments == [limits::IDLE_SERVER] {
+        return limits::serve().await;
+    }
     stories::crm::choose_tls();
     println!(
         "Rapport, measured on {} cores; each figure over {FOR:?}.\n",
@@ -37,6 +48,12 @@ async fn main() {
     }
     if wanted("views") {
         views::measure().await;
+    }
+    if wanted("lag") {
+        lag::measure().await;
+    }
+    if wanted("soak") {
+        soak::measure().await;
     }
 }
 

@@ -1,13 +1,11 @@
 //! Rebuild rate, dashboard latency, idle memory, time until ready.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use commands::clock::{Clock, fresh_id};
-use domain::lead::event::LeadEvent;
-use domain::lead::stage::{LeadSource, LeadStage};
-use futures::StreamExt as _;
-use journal::envelope::{Commit, Sealed};
+use commands::clock::Clock;
+use domain::lead::stage::LeadStage;
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;
 use journal::{Backend, Journal};
@@ -21,13 +19,12 @@ use projections::views::Views;
 use stories::crm::Crm;
 use stories::servers::{Folder, Postgres};
 
+use crate::fill::{fill, moved, opened};
 use crate::load::{Measured, measured};
 
-/// Leads that the dashboard is measured with; the second is a hundred times the first.
-const LEADS: [u64; 2] = [10_000, 1_000_000];
+/// Leads that the dashboard is measured with; the second is thirty times the first.
+const LEADS: [u64; 2] = [10_000, 300_000];
 const QUESTIONS: usize = 1000;
-/// Appends under way while the log is filled.
-const UNDER_WAY: usize = 1024;
 
 /// Measures and prints.
 pub async fn measure() {
@@ -38,7 +35,7 @@ pub async fn measure() {
     println!("Read models");
     let mut from = 0;
     for leads in LEADS {
-        fill(&journal, from + 1, leads).await;
+        filled(&journal, from + 1..=leads).await;
         from = leads;
         let postgres = Postgres::start().await;
         let path = folder.path().join(format!("views-{leads}.db"));
@@ -58,66 +55,15 @@ pub async fn measure() {
     println!();
 }
 
-/// Three events for every other lead, one for the rest, as fast as the log takes them.
-async fn fill(journal: &Journal, first: u64, last: u64) {
-    let journal = &journal.clone();
-    futures::stream::iter(first..=last)
-        .for_each_concurrent(UNDER_WAY, |lead| async move {
-            let opened = LeadEvent::Opened {
-                source: LeadSource::Partner,
-                business_domain: None,
-                contact: None,
-            };
-            let moved = |from, to| LeadEvent::StageChanged {
-                from,
-                to,
-                reason: None,
-            };
-            let mut events = vec![opened];
-            if lead % 2 == 0 {
-                events.push(moved(LeadStage::New, LeadStage::Contacted));
-                events.push(moved(LeadStage::Contacted, LeadStage::Qualified));
-            }
-            let mut commits = events
-                .iter()
-                .zip(1..)
-                .map(|(event, version)| commit(lead, event, version));
-            let (mut last, mut hash) = (0, None);
-            for commit in &mut commits {
-                let sealed = Sealed::try_new(&Commit {
-                    prev_hash: hash,
-                    ..commit
-                })
-                .expect("a commit");
-                hash = Some(sealed.hash);
-                last = journal
-                    .append(sealed, last)
-                    .await
-                    .expect("appended")
-                    .sequence;
-            }
-        })
-        .await;
-}
-
-fn commit(lead: u64, event: &LeadEvent, version: u64) -> Commit {
-    let token = |text: &str| Token::try_new(text).expect("a token");
-    Commit {
-        commit_id: fresh_id(),
-        workspace: token("main"),
-        category: token("lead"),
-        id: token(&lead.to_string()),
-        first_version: version,
-        events: vec![schemas::codec::encode(event).expect("JSON")],
-        actor: "bench".into(),
-        command: "fill".into(),
-        correlation: fresh_id(),
-        causation: None,
-        traceparent: None,
-        at: Clock::System.now(),
-        prev_hash: None,
-        keys: Vec::new(),
-    }
+/// Three events for every other lead, one for the rest.
+async fn filled(journal: &Journal, leads: RangeInclusive<u64>) {
+    let story = [
+        vec![opened()],
+        vec![moved(LeadStage::New, LeadStage::Contacted)],
+        vec![moved(LeadStage::Contacted, LeadStage::Qualified)],
+    ];
+    let commits = |lead| if lead % 2 == 0 { 3 } else { 1 };
+    fill(journal, leads, |lead| &story[..commits(lead)]).await;
 }
 
 async fn built_and_asked(journal: &Journal, db: Db, what: &str) {

@@ -1,0 +1,80 @@
+//! A log of many leads, as fast as it takes them.
+
+use std::ops::RangeInclusive;
+
+use commands::clock::{Clock, fresh_id};
+use domain::lead::event::LeadEvent;
+use domain::lead::stage::{LeadSource, LeadStage};
+use futures::StreamExt as _;
+use journal::Journal;
+use journal::envelope::{Commit, Sealed};
+use journal::token::Token;
+
+/// Appends under way.
+const UNDER_WAY: usize = 1024;
+
+/// A lead comes in.
+pub const fn opened() -> LeadEvent {
+    LeadEvent::Opened {
+        source: LeadSource::Partner,
+        business_domain: None,
+        contact: None,
+    }
+}
+
+/// A lead goes on.
+pub const fn moved(from: LeadStage, to: LeadStage) -> LeadEvent {
+    LeadEvent::StageChanged {
+        from,
+        to,
+        reason: None,
+    }
+}
+
+/// Appends the story of each of these leads: the events of one commit after the other.
+pub async fn fill<'a>(
+    journal: &Journal,
+    leads: RangeInclusive<u64>,
+    story: impl Fn(u64) -> &'a [Vec<LeadEvent>],
+) {
+    futures::stream::iter(leads)
+        .for_each_concurrent(UNDER_WAY, |lead| {
+            let (journal, story) = (journal.clone(), story(lead));
+            async move {
+                let (mut last, mut hash, mut version) = (0, None, 1);
+                for events in story {
+                    let sealed = Sealed::try_new(&Commit {
+                        prev_hash: hash,
+                        ..commit(lead, events, version)
+                    })
+                    .expect("a commit");
+                    hash = Some(sealed.hash);
+                    version += events.len() as u64;
+                    let appended = journal.append(sealed, last).await;
+                    last = appended.expect("appended").sequence;
+                }
+            }
+        })
+        .await;
+}
+
+fn commit(lead: u64, events: &[LeadEvent], version: u64) -> Commit {
+    let token = |text: &str| Token::try_new(text).expect("a token");
+    let events = events.iter().map(schemas::codec::encode);
+    Commit {
+        commit_id: fresh_id(),
+        workspace: token("main"),
+        category: token("lead"),
+        id: token(&lead.to_string()),
+        first_version: version,
+        events: events.collect::<Result<_, _>>().expect("JSON"),
+        actor: "bench".into(),
+        command: "fill".into(),
+        correlation: fresh_id(),
+        causation: None,
+        traceparent: None,
+        at: Clock::System.now(),
+        prev_hash: None,
+        keys: Vec::new(),
+    }
+}
