@@ -113,3 +113,60 @@ pub(super) fn identity(connection: &Connection) -> Result<String, JournalError> 
         .and_then(|_| connection.query_row("SELECT identity FROM log", [], |row| row.get(0)))
         .map_err(JournalError::unavailable)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rusqlite::{Connection, params};
+    use stories::servers::Folder;
+
+    use super::{LAYOUT, TABLES};
+    use crate::sqlite::SqliteJournal;
+    use crate::{Backend, Journal, sample};
+
+    #[tokio::test]
+    async fn a_log_of_layout_1_is_read_and_goes_on() {
+        let folder = Folder::new("layout");
+        let (new, old) = (folder.path().join("new.db"), folder.path().join("old.db"));
+        {
+            let journal = Journal::from(Backend::Sqlite(SqliteJournal::open(&new).unwrap()));
+            sample::happen(&journal, 1, Timestamp::UNIX_EPOCH).await;
+        }
+        as_layout_1(&new, &old);
+        let journal = Journal::from(Backend::Sqlite(SqliteJournal::open(&old).unwrap()));
+        sample::happen(&journal, 2, Timestamp::UNIX_EPOCH).await;
+        let commits = journal.read(0, 0, 10).await.unwrap();
+        let ids: Vec<_> = commits.iter().map(|one| one.commit.id.as_str()).collect();
+        assert_eq!(ids, ["1", "2"]);
+        let connection = Connection::open(&old).unwrap();
+        let layout: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(layout, LAYOUT);
+    }
+
+    /// What the program of layout 1 would have written: the same without hashes.
+    fn as_layout_1(new: &std::path::Path, old: &std::path::Path) {
+        let (new, old) = (
+            Connection::open(new).unwrap(),
+            Connection::open(old).unwrap(),
+        );
+        let tables = TABLES.replace("        hash          BLOB,\n", "");
+        assert_ne!(tables, TABLES);
+        old.execute_batch(&format!("{tables} PRAGMA user_version = 1;"))
+            .unwrap();
+        let copied = new.query_row(
+            "SELECT stream, first_version, commit_id, body FROM commits",
+            [],
+            |row| {
+                let (stream, version): (String, i64) = (row.get(0)?, row.get(1)?);
+                let (id, body): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?);
+                old.execute(
+                    "INSERT INTO commits (stream, first_version, commit_id, body) VALUES (?, ?, ?, ?)",
+                    params![stream, version, id, body],
+                )
+            },
+        );
+        assert_eq!(copied.unwrap(), 1);
+    }
+}
