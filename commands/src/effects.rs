@@ -175,6 +175,7 @@ where
             until,
         });
         let origin = Origin::new(self.workspace.clone(), A::ACTOR);
+        let begun = Instant::now();
         let claimed = self.desk.send::<A>(self.id, command, &origin).await?;
         for effect in claimed
             .state
@@ -183,7 +184,8 @@ where
             .filter(|effect| effect.claim() == Some(claim))
         {
             failpoint::reach("effect.claimed");
-            calls.spawn(Arc::clone(self).carry_out(self.attempt(&claimed, effect)));
+            let attempt = self.attempt(&claimed, effect);
+            calls.spawn(Arc::clone(self).carry_out(attempt, begun));
         }
         Ok(true)
     }
@@ -206,9 +208,14 @@ where
         }
     }
 
-    /// Makes a claimed call, and records what became of it.
-    async fn carry_out(self: Arc<Self>, attempt: Attempt<A>) -> Option<Uuid> {
+    /// Makes a call that was claimed since this moment, and records what became of it.
+    async fn carry_out(self: Arc<Self>, attempt: Attempt<A>, since: Instant) -> Option<Uuid> {
         let effect = attempt.effect.clone();
+        // It could end after its claim, when others have asked already what became of it.
+        if since.elapsed() > self.gateway.within() {
+            tracing::warn!(category = A::TYPE, id = %self.id, "too late for a call that was claimed");
+            return None;
+        }
         let begun = Instant::now();
         let call = tokio::time::timeout(self.gateway.within(), self.gateway.call(attempt));
         let Ok((outcome, report)) = call.await else {

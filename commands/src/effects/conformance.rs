@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::effect::{Outcome, Phase, Report, Tick};
+use domain::effect::{Effect, Outcome, Phase, Report, Tick};
 use domain::id::WebhookId;
 use domain::webhook::EventFilter;
 use domain::webhook::aggregate::Webhook;
@@ -58,6 +58,7 @@ struct Outside {
     world: Arc<Mutex<World>>,
     /// Whether the provider can be asked what became of a call.
     answers: bool,
+    within: Duration,
     clock: Clock,
 }
 
@@ -78,7 +79,7 @@ impl Outside {
 
 impl Gateway<Webhook> for Outside {
     fn within(&self) -> Duration {
-        Duration::from_secs(20)
+        self.within
     }
 
     async fn call(&self, attempt: Attempt<Webhook>) -> Called {
@@ -134,6 +135,7 @@ impl Story {
             outside: Outside {
                 world: Arc::default(),
                 answers,
+                within: Duration::from_secs(20),
                 clock: clock.clone(),
             },
             clock,
@@ -327,6 +329,21 @@ async fn a_clock_that_jumps_back_or_far_ahead_repeats_nothing() {
     story.tick_after(10 * 86_400).await;
     story.until(|state, _| state.in_flight.is_empty()).await;
     assert_eq!(story.happened(), [1]);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_frozen_since_its_claim_calls_nobody() {
+    let mut story = Story::given(1, true).await;
+    // However soon it goes on, that is too late.
+    story.outside.within = Duration::ZERO;
+    story.start_worker();
+    let claimed = |effect: &Effect<Delivery>| matches!(effect.phase, Phase::Claimed { .. });
+    story
+        .until(|state, _| state.in_flight.iter().any(claimed))
+        .await;
+    story.tick_after(600).await;
+    story.until(|_, world| world.asked == 1).await;
+    assert!(story.happened().is_empty());
 }
 
 #[tokio::test]
