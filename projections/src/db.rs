@@ -4,7 +4,7 @@
 //! integers and texts, which both have.
 //!
 //! - `value`: what goes in and comes out
-//! - `bulk`: many rows at once, where each database has a way of its own
+//! - `bulk`: many rows at once, where each database has a way of its own, and one card
 //! - `sqlite`, `postgres`: the two databases
 
 mod bulk;
@@ -20,7 +20,7 @@ use sea_query::{
     TableCreateStatement, TableDropStatement,
 };
 
-pub(crate) use bulk::{Clash, Put, records};
+pub(crate) use bulk::{Clash, Put, card, records};
 pub use value::{Column, Row, Value, signed};
 
 /// Why the database did not do what was asked.

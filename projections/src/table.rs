@@ -112,6 +112,11 @@ impl Tables {
         Ok(found)
     }
 
+    /// What is shown of one record, where anything is.
+    pub(crate) fn card(&self, workspace: &Token, id: u64) -> Statement {
+        db::card(&self.records, workspace.as_str(), signed(id))
+    }
+
     /// Rows of records in the order workspace, id, filters, body, record; the old ones are replaced.
     #[must_use]
     pub(crate) fn put(&self, db: &Db, mut rows: Vec<Vec<Value>>) -> Vec<Statement> {

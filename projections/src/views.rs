@@ -10,7 +10,7 @@ use journal::token::Token;
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
 use tokio::time::Instant;
 
-use crate::db::{DbError, Row};
+use crate::db::{DbError, Row, Statement};
 use crate::progress::Progress;
 use crate::projection::Projection;
 use crate::registry::Registry;
@@ -139,9 +139,18 @@ impl Views {
         query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
     ) -> Result<Vec<Row>, ReadError> {
         let db = self.registry.db();
+        self.ask(screen, |tables| db.statement(&query(tables)))
+            .await
+    }
+
+    async fn ask(
+        &self,
+        screen: ScreenName,
+        statement: impl Fn(&Tables) -> Statement + Send + Sync,
+    ) -> Result<Vec<Row>, ReadError> {
         let ask = async || {
             let tables = self.tables(screen).await?;
-            Ok(db.rows(db.statement(&query(&tables))).await?)
+            Ok(self.registry.db().rows(statement(&tables)).await?)
         };
         match ask().await {
             // Another generation took its place between the two.
@@ -250,17 +259,10 @@ impl Reader {
 
     /// What is shown of one record, as JSON.
     pub async fn card<P: Projection>(&self, id: u64) -> Result<Option<String>, ReadError> {
-        let rows = self
-            .rows::<P>(|tables| {
-                let mut query = Query::select();
-                query.column("body").from(tables.records());
-                query.and_where(Expr::col("workspace").eq(self.workspace.as_str()));
-                query
-                    .and_where(Expr::col("id").eq(id))
-                    .and_where(Expr::col("body").is_not_null());
-                query
-            })
-            .await?;
+        let screen = ScreenName::of::<P>();
+        self.views.wait(screen.name, self.least).await?;
+        let card = |tables: &Tables| tables.card(&self.workspace, id);
+        let rows = self.views.ask(screen, card).await?;
         Ok(rows.first().map(|row| row.text(0).to_owned()))
     }
 

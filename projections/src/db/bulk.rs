@@ -1,4 +1,4 @@
-//! Many rows of a table at once: put there, or read by their numbers.
+//! Statements whose text is written by hand: many rows at once, and the one that is asked most.
 //!
 //! PostgreSQL takes a column of any length as one value, so one statement serves any number of
 //! rows. SQLite has a place for each value; statements of few sizes stay prepared.
@@ -98,6 +98,15 @@ impl Put<'_> {
             list(set)
         )
     }
+}
+
+/// What reads the `body` of one row of a workspace. It is asked more often than everything else,
+/// so its text is written by hand.
+pub(crate) fn card(table: &str, workspace: &str, id: i64) -> Statement {
+    let sql = format!(
+        "SELECT \"body\" FROM \"{table}\" WHERE \"workspace\" = $1 AND \"id\" = $2 AND \"body\" IS NOT NULL"
+    );
+    Statement::new(sql, vec![workspace.into(), Value::Int(id)])
 }
 
 /// What reads `id` and `record` of these rows of a workspace.
