@@ -37,7 +37,7 @@ bench *args:
 
 # Count the instructions of the hot path, and compare them with what is kept (needs valgrind)
 counts:
-    cargo bench -p stories --bench counts
+    cargo bench --profile dist -p stories --bench counts
 
 # Throw faults at both profiles: just chaos --minutes 10 --seed 42
 chaos *args:

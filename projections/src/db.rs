@@ -4,10 +4,10 @@
 //! integers and texts, which both have.
 //!
 //! - `value`: what goes in and comes out
-//! - `bulk`: many rows at once, where each database has a way of its own, and one card
+//! - `by_hand`: many rows at once, where each database has a way of its own, and one card
 //! - `sqlite`, `postgres`: the two databases
 
-mod bulk;
+mod by_hand;
 mod postgres;
 mod sqlite;
 mod value;
@@ -20,7 +20,7 @@ use sea_query::{
     TableCreateStatement, TableDropStatement,
 };
 
-pub(crate) use bulk::{Clash, Put, card, records};
+pub(crate) use by_hand::{Clash, Put, card, records};
 pub use value::{Column, Row, Value, signed};
 
 /// Why the database did not do what was asked.

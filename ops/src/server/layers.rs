@@ -171,7 +171,7 @@ impl Observed {
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let named = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let span = tracing::info_span!("request", http.method = %method, http.route = named, http.status = tracing::field::Empty);
+        let span = tracing::debug_span!("request", http.method = %method, http.route = named, http.status = tracing::field::Empty);
         if request.headers().contains_key("traceparent") {
             drop(span.set_parent(global::get_text_map_propagator(|traces| {
                 traces.extract(&Headers(request.headers()))
@@ -188,6 +188,10 @@ impl Observed {
     fn end(self, response: &Response) {
         let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
         self.span.record("http.status", response.status().as_u16());
+        if response.status().is_server_error() {
+            let status = response.status().as_u16();
+            tracing::warn!(method = %self.method, route, status, "a request failed");
+        }
         // One lookup for both: the histogram counts what it records.
         let labels = [
             ("method", self.method.to_string()),
