@@ -157,7 +157,7 @@ impl<A: Storable> Store<A> {
     /// Appends events behind the state they were decided on, and answers the state they make.
     ///
     /// [`JournalError::Conflict`] where the stream has moved on: reload and decide again.
-    #[tracing::instrument(level = "debug", name = "append", skip_all, fields(stream = %stream))]
+    #[tracing::instrument(name = "append", skip_all, fields(stream = %stream))]
     pub async fn append(
         &self,
         stream: &StreamId,

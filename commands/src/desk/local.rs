@@ -42,7 +42,7 @@ impl Local {
     }
 
     /// See [`super::Desk::send`] and, where `fresh`, [`super::Desk::open`].
-    #[tracing::instrument(level = "debug", name = "command", skip_all, fields(category = A::TYPE, id = %id))]
+    #[tracing::instrument(name = "command", skip_all, fields(category = A::TYPE, id = %id))]
     pub(super) async fn send<A: Handled>(
         &self,
         id: A::Id,

@@ -88,7 +88,7 @@ pub(super) fn unknown(category: &str) -> Vec<u8> {
 
 /// A span in the trace of the process that asks.
 fn asked_in(traceparent: Option<String>) -> Span {
-    let span = tracing::debug_span!("ask");
+    let span = tracing::info_span!("ask");
     if let Some(traceparent) = traceparent {
         let headers = HashMap::from([("traceparent".to_owned(), traceparent)]);
         let asking =

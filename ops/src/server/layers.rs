@@ -171,7 +171,7 @@ impl Observed {
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let named = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-        let span = tracing::debug_span!("request", http.method = %method, http.route = named, http.status = tracing::field::Empty);
+        let span = tracing::info_span!("request", http.method = %method, http.route = named, http.status = tracing::field::Empty);
         if request.headers().contains_key("traceparent") {
             drop(span.set_parent(global::get_text_map_propagator(|traces| {
                 traces.extract(&Headers(request.headers()))

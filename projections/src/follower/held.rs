@@ -306,7 +306,7 @@ fn spans(batch: &[Change]) -> Vec<Span> {
     let traced = batch.iter().filter_map(|change| {
         let commit = &change.recorded.commit;
         let traceparent = commit.traceparent.clone()?;
-        let span = tracing::debug_span!("project", category = %commit.category, id = %commit.id);
+        let span = tracing::info_span!("project", category = %commit.category, id = %commit.id);
         let headers = std::collections::HashMap::from([("traceparent".to_owned(), traceparent)]);
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.extract(&headers)
