@@ -22,7 +22,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -86,12 +86,14 @@ pub fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
             .with_filter(ours)
     });
     // Spans cost a sixth of a request: where none is exported, none is made.
-    let exports = spans.is_some();
-    let wanted = filter_fn(move |about| exports || about.is_event());
-    tracing_subscriber::registry()
-        .with(logs.with_filter(filter.and(wanted)))
-        .with(spans)
-        .init();
+    let logs = if spans.is_some() {
+        logs.with_filter(filter).boxed()
+    } else {
+        // With a hint, or every event of every library would be asked about.
+        let events = filter_fn(|about| !about.is_span()).with_max_level_hint(LevelFilter::TRACE);
+        logs.with_filter(filter.and(events)).boxed()
+    };
+    tracing_subscriber::registry().with(logs).with(spans).init();
     let metrics = endpoint.map(metrics).transpose()?;
     record(metrics.as_ref())?;
     Ok(Telemetry { traces, metrics })
