@@ -5,7 +5,8 @@
 //! - `kurrent`: a KurrentDB inside this process (feature `kurrent`)
 //! - [`proxy`]: a bad network before one of them
 //! - [`folder`]: a temporary folder
-//! - `child`, `signal`, `tools`: a process that dies with us, what it is told, and its program
+//! - [`tools`]: where their programs are, and those of clients and readers outside
+//! - `child`, `signal`: a process that dies with us, and what it is told
 //!
 //! Invariant: nothing that a test starts outlives the test process, however that ends.
 
@@ -17,7 +18,7 @@ pub mod nats;
 pub mod postgres;
 pub mod proxy;
 pub(crate) mod signal;
-mod tools;
+pub mod tools;
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Where the servers' programs are.
+//! Where the programs are that tests start beside Rapport.
 
 use std::env;
 use std::fs;
@@ -7,18 +7,38 @@ use std::path::{Path, PathBuf};
 /// The NATS server: `NATS_SERVER`, PATH, or what `ops/test` installed.
 pub(super) fn nats_server() -> PathBuf {
     let named = env::var_os("NATS_SERVER").map(PathBuf::from);
-    let installed = || {
-        let tools = env::var_os("RAPPORT_TOOLS")
-            .map(PathBuf::from)
-            .or_else(|| {
-                env::var_os("HOME").map(|home| Path::new(&home).join(".cache/rapport-tools"))
-            })?;
-        Some(tools.join("bin/nats-server")).filter(|path| path.is_file())
-    };
+    let installed = || Some(installed("bin/nats-server")).filter(|path| path.is_file());
     named
         .or_else(|| on_path("nats-server"))
         .or_else(installed)
         .expect("no nats-server found: run ops/test once, it installs nats-server")
+}
+
+/// A file or folder of what `ops/test` installed, as `python/bin/python`, whether it is there or not.
+#[must_use]
+pub fn installed(path: &str) -> PathBuf {
+    let named = env::var_os("RAPPORT_TOOLS").map(PathBuf::from);
+    let usual = || {
+        let home = env::var_os("HOME").unwrap_or_default();
+        Path::new(&home).join(".cache/rapport-tools")
+    };
+    named.unwrap_or_else(usual).join(path)
+}
+
+/// The Python that has what `tests/python/requirements.txt` names.
+///
+/// # Panics
+///
+/// Where `ops/test` has not installed it yet.
+#[must_use]
+pub fn python() -> PathBuf {
+    let python = installed("python/bin/python");
+    assert!(
+        python.is_file(),
+        "no {} found: run ops/test once, it installs what tests/python/requirements.txt names",
+        python.display()
+    );
+    python
 }
 
 /// One of PostgreSQL's programs: PATH, or the newest that Debian installed.
