@@ -95,6 +95,7 @@ fn names_somebody(recorded: &Recorded) -> bool {
 async fn open_one(vault: &Vault, recorded: &mut Recorded) -> Result<(), JournalError> {
     let subject = Subject::of(&recorded.commit.stream());
     let key = vault.find(&subject).await.map_err(JournalError::from)?;
+    let key = key.kept();
     let corrupt = |reason: String| JournalError::Corrupt {
         position: recorded.position,
         reason,

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::envelope::{Commit, Sealed};
 use crate::meters::Loads;
 use crate::token::{StreamId, Token};
-use crate::vault::Subject;
+use crate::vault::{KeyState, Subject};
 use crate::{Journal, JournalError, sealing};
 pub use cqrs::{Context, WorkspaceStore};
 pub use loaded::Loaded;
@@ -266,7 +266,9 @@ impl<A: Storable> Store<A> {
     ) -> Result<Option<Vec<u8>>, JournalError> {
         let key = self.journal.vault().find(&Subject::of(stream)).await?;
         let sealed = std::str::from_utf8(bytes).unwrap_or_default();
-        Ok(key.and_then(|key| key.open(&format!("snapshot {stream}"), sealed)))
+        Ok(key
+            .kept()
+            .and_then(|key| key.open(&format!("snapshot {stream}"), sealed)))
     }
 
     async fn catch_up(
@@ -304,9 +306,9 @@ async fn keep_snapshot<A: Storable>(
         .map_err(|error| JournalError::Malformed(error.to_string()))?;
     let bytes = match journal.vault().find(&Subject::of(stream)).await? {
         _ if !Store::<A>::is_personal() => bytes,
-        Some(key) => key.seal(&format!("snapshot {stream}"), &bytes).into_bytes(),
+        KeyState::Kept(key) => key.seal(&format!("snapshot {stream}"), &bytes).into_bytes(),
         // Erased meanwhile: there is nothing left to keep.
-        None => return Ok(()),
+        KeyState::Destroyed | KeyState::Missing => return Ok(()),
     };
     journal.put_snapshot(stream, bytes).await
 }

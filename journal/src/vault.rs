@@ -130,6 +130,28 @@ impl DataKey {
     }
 }
 
+/// What the vault knows of a person's key.
+#[derive(Clone)]
+pub enum KeyState {
+    /// It is there.
+    Kept(DataKey),
+    /// The person was erased, and it was destroyed: only then may anything say "erased".
+    Destroyed,
+    /// This vault never had it, or has lost it: a fault, of this person's data alone.
+    Missing,
+}
+
+impl KeyState {
+    /// The key, where it is there.
+    #[must_use]
+    pub fn kept(self) -> Option<DataKey> {
+        match self {
+            Self::Kept(key) => Some(key),
+            Self::Destroyed | Self::Missing => None,
+        }
+    }
+}
+
 /// The vault. Cheap to clone; clones share what they know.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
@@ -137,7 +159,7 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     shelf: Shelf,
     master: DataKey,
-    known: Cache<Subject, (Option<DataKey>, Instant)>,
+    known: Cache<Subject, (KeyState, Instant)>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -187,20 +209,23 @@ impl Vault {
 
     /// The key of a person, made where there is none; refused where it was destroyed.
     pub async fn key(&self, subject: &Subject) -> Result<DataKey, VaultError> {
-        if let Some(Some(key)) = self.remembered(subject) {
+        if let Some(KeyState::Kept(key)) = self.remembered(subject) {
             return Ok(key);
         }
         let workspace = self.workspace_key(&subject.workspace).await?;
         let key = self
             .wrapped(&workspace, subject.workspace.as_str(), &subject.name)
             .await?;
-        let key = key.map(|bytes| DataKey::new(&bytes));
+        let key = key.map_or(KeyState::Destroyed, |bytes| {
+            KeyState::Kept(DataKey::new(&bytes))
+        });
         self.remember(subject, key.clone());
-        key.ok_or_else(|| VaultError::Erased(subject.name.clone()))
+        key.kept()
+            .ok_or_else(|| VaultError::Erased(subject.name.clone()))
     }
 
-    /// The key of a person; `None` where it was destroyed, or is gone with a lost vault.
-    pub async fn find(&self, subject: &Subject) -> Result<Option<DataKey>, VaultError> {
+    /// The key of a person, never made.
+    pub async fn find(&self, subject: &Subject) -> Result<KeyState, VaultError> {
         if let Some(known) = self.remembered(subject) {
             return Ok(known);
         }
@@ -213,11 +238,11 @@ impl Vault {
             Kept::Wrapped(wrapped) => {
                 let workspace = self.workspace_key(&subject.workspace).await?;
                 let context = context(subject.workspace.as_str(), &subject.name);
-                Some(unwrap(&workspace, &context, &wrapped)?)
+                KeyState::Kept(DataKey::new(&unwrap(&workspace, &context, &wrapped)?))
             }
-            Kept::Destroyed | Kept::Never => None,
+            Kept::Destroyed => KeyState::Destroyed,
+            Kept::Never => KeyState::Missing,
         };
-        let key = key.map(|bytes| DataKey::new(&bytes));
         self.remember(subject, key.clone());
         Ok(key)
     }
@@ -228,7 +253,7 @@ impl Vault {
             .shelf
             .destroy(subject.workspace.as_str(), &subject.name)
             .await?;
-        self.remember(subject, None);
+        self.remember(subject, KeyState::Destroyed);
         Ok(())
     }
 
@@ -272,12 +297,12 @@ impl Vault {
             workspace: workspace.clone(),
             name: String::new(),
         };
-        if let Some((Some(key), _)) = self.0.known.get(&subject) {
+        if let Some((KeyState::Kept(key), _)) = self.0.known.get(&subject) {
             return Ok(key);
         }
         let key = self.wrapped(&self.0.master, workspace.as_str(), "").await?;
         let key = DataKey::new(&key.ok_or_else(|| VaultError::Erased(workspace.to_string()))?);
-        self.remember(&subject, Some(key.clone()));
+        self.remember(&subject, KeyState::Kept(key.clone()));
         Ok(key)
     }
 
@@ -304,13 +329,12 @@ impl Vault {
         }
     }
 
-    #[expect(clippy::option_option, reason = "not known, or known to be destroyed")]
-    fn remembered(&self, subject: &Subject) -> Option<Option<DataKey>> {
+    fn remembered(&self, subject: &Subject) -> Option<KeyState> {
         let (key, since) = self.0.known.get(subject)?;
         (since.elapsed() < TRUSTED_FOR).then_some(key)
     }
 
-    fn remember(&self, subject: &Subject, key: Option<DataKey>) {
+    fn remember(&self, subject: &Subject, key: KeyState) {
         self.0.known.insert(subject.clone(), (key, Instant::now()));
     }
 }

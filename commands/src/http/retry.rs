@@ -197,6 +197,7 @@ async fn opened(api: &Api, caller: &Caller, answer: KeptAnswer) -> Result<KeptAn
         .await
         .map_err(JournalError::from)?;
     let plain = key
+        .kept()
         .and_then(|key| key.open(CONTEXT, &answer.body))
         .ok_or_else(|| {
             Problem::new(StatusCode::GONE, "/problems/erased", "Erased")

@@ -1,4 +1,4 @@
-use super::{Subject, Vault, VaultError, random};
+use super::{KeyState, Subject, Vault, VaultError, random};
 use crate::token::StreamId;
 
 fn person(id: &str) -> Subject {
@@ -36,7 +36,13 @@ async fn a_destroyed_key_is_never_made_again() {
     vault.key(&person("1")).await.unwrap();
     vault.destroy(&person("1")).await.unwrap();
     vault.destroy(&person("1")).await.unwrap();
-    assert!(vault.find(&person("1")).await.unwrap().is_none());
+    let state = vault.find(&person("1")).await.unwrap();
+    assert!(matches!(state, KeyState::Destroyed));
+    let state = vault.find(&person("2")).await.unwrap();
+    assert!(
+        matches!(state, KeyState::Missing),
+        "nobody was erased where no key was ever made"
+    );
     assert!(matches!(
         vault.key(&person("1")).await,
         Err(VaultError::Erased(_))
