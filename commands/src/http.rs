@@ -3,6 +3,7 @@
 //! - [`problem`]: every error's one way out
 //! - [`extract`]: bodies, paths and queries that refuse with a field's name
 //! - [`access`], [`caller`], [`limits`]: who calls, what they may do, how often
+//! - `site`: no page of another site talks to the demo
 //! - [`retry`]: the `Idempotency-Key` header
 //! - [`views`], [`answer`]: what a lead, a sale, a contact looks like, and where it was written
 //! - [`leads`], [`sales`], [`contacts`], [`automation`]: the routes themselves
@@ -20,6 +21,7 @@ pub mod problem;
 mod refusals;
 pub mod retry;
 pub mod sales;
+mod site;
 pub mod undo;
 pub mod views;
 

@@ -25,6 +25,7 @@ pub async fn run(mut settings: Settings) -> anyhow::Result<()> {
     let system = System::open(&settings, &RoleOf::EMBEDDED).await?;
     let access = Access::Open {
         workspace: settings.workspace.clone(),
+        origins: settings.cors_origins.clone(),
     };
     let folder = settings.data_dir.clone();
     server::run(&settings, system, access, |address| greet(address, &folder)).await

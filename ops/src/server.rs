@@ -1,16 +1,16 @@
 //! HTTP: every route of every crate behind one set of layers, and the process's life around it.
 
+mod bodies;
+mod connections;
 mod layers;
 mod probes;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use commands::http::access::Access;
 use commands::http::limits::Limiter;
 use gateways::http::GatewayApi;
@@ -26,9 +26,7 @@ use crate::cli::{RoleOf, Serve};
 use crate::settings::Settings;
 use crate::system::{self, System};
 use crate::telemetry;
-
-/// How long requests in work may take once the process was asked to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+use connections::Limits;
 
 /// `rapport serve`: starts these roles; callers need a key.
 pub async fn serve(serve: Serve) -> anyhow::Result<()> {
@@ -69,31 +67,25 @@ pub async fn run(
     let tasks = system.start()?;
     tracing::info!(%address, "listening");
     ready(address);
-    let (stop, mut stopping) = tokio::sync::watch::channel(false);
-    let asked = async move {
-        drop(asked_to_stop().await);
-        stop.send_replace(true);
-    };
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(asked);
-    tokio::select! {
-        outcome = server => outcome?,
-        () = async {
-            drop(stopping.wait_for(|stopping| *stopping).await);
-            tokio::time::sleep(DRAIN).await;
-        } => tracing::warn!("stopped with requests in work"),
-    }
+    let limits = Limits::of_process(settings.max_connections_per_address.get());
+    connections::serve(listener, router, limits, asked_to_stop()).await;
     drop(tasks);
     system.stop().await;
     Ok(())
 }
 
-async fn asked_to_stop() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+/// By SIGTERM or Ctrl-C; where the system gives no signals, for ever.
+async fn asked_to_stop() {
+    let asked = async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    };
+    if let Err(error) = asked.await {
+        tracing::warn!(%error, "signals are not heard: end the process by SIGKILL");
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! What may be set: by flag, by environment, by `.env`, in this order.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -104,6 +104,9 @@ pub struct Settings {
     /// Requests a minute with one key
     #[arg(long, env = "RATE_LIMIT_KEY", default_value = "1000")]
     pub rate_limit_key: NonZeroU32,
+    /// Connections from one address at once; never more than half of what the process may open
+    #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS", default_value = "500")]
+    pub max_connections_per_address: NonZeroUsize,
     /// Origins whose pages may call the API, with commas; * for every one
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,

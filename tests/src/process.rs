@@ -55,8 +55,8 @@ pub struct Rapport {
     arguments: Vec<String>,
     log: PathBuf,
     url: String,
-    /// Bytes that no file of its may grow beyond.
-    limit: Option<u64>,
+    /// What `prlimit` lets it have, as `--fsize=1000`.
+    limits: Vec<String>,
 }
 
 impl Rapport {
@@ -81,15 +81,26 @@ impl Rapport {
             environment,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             url: String::new(),
-            limit: None,
+            limits: Vec::new(),
         };
         rapport.restart().await;
         rapport
     }
 
     /// From its next start on, no file of its may grow beyond this many bytes: its disk is full.
-    pub const fn limit_files(&mut self, limit: Option<u64>) {
-        self.limit = limit;
+    pub fn limit_files(&mut self, limit: Option<u64>) {
+        self.limit("--fsize", limit);
+    }
+
+    /// From its next start on, it may have this many files and connections open.
+    pub fn limit_open_files(&mut self, limit: Option<u64>) {
+        self.limit("--nofile", limit);
+    }
+
+    fn limit(&mut self, what: &str, limit: Option<u64>) {
+        self.limits.retain(|known| !known.starts_with(what));
+        self.limits
+            .extend(limit.map(|limit| format!("{what}={limit}")));
     }
 
     /// Sets or removes a variable of its environment, from its next start on.
@@ -135,7 +146,7 @@ impl Rapport {
     fn spawn(&mut self) {
         self.kill_hard();
         let log = File::create(&self.log).expect("a log can be written");
-        let limit = self.limit;
+        let limits = self.limits.clone();
         let (folder, environment, arguments) = (
             self.folder.clone(),
             self.environment.clone(),
@@ -144,10 +155,10 @@ impl Rapport {
         self.server = Some(Server::start("KILL", &[], move |command| {
             // Cleared first: `setpriv` is named by its path by then.
             prepare(command, &folder, &environment);
-            if let Some(limit) = limit {
+            if !limits.is_empty() {
                 // Ignored, the signal becomes the error that a full disk is, for the program too.
-                let script = r#"trap '' XFSZ; exec prlimit --fsize="$0" -- "$@""#;
-                command.args(["sh", "-c", script, &limit.to_string()]);
+                let script = r#"trap '' XFSZ; exec prlimit $0 -- "$@""#;
+                command.args(["sh", "-c", script, &limits.join(" ")]);
             }
             command
                 .arg(program())

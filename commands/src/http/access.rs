@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use domain::key::Role;
 use journal::token::Token;
@@ -10,6 +11,7 @@ use journal::token::Token;
 use super::caller::Caller;
 use super::limits::Limiter;
 use super::problem::Problem;
+use super::site::expect_this_machine;
 use crate::keys::{Holder, Keys};
 
 /// How callers are told apart.
@@ -19,6 +21,8 @@ pub enum Access {
     Open {
         /// That workspace.
         workspace: Token,
+        /// Sites whose pages may call beside our own.
+        origins: Vec<String>,
     },
     /// Whoever presents a key is its holder.
     Keys {
@@ -53,27 +57,29 @@ pub fn needed(method: &Method, path: &str) -> Option<Role> {
 }
 
 impl Access {
-    /// The request with its [`Caller`], where one is needed, or why it is refused.
-    pub async fn admit(&self, mut request: Request) -> Result<Request, Problem> {
-        let Some(needed) = needed(request.method(), request.uri().path()) else {
-            return Ok(request);
+    /// Leaves a [`Caller`] with the request, where one is needed, or says why it is refused.
+    pub async fn admit(&self, request: &mut Parts) -> Result<(), Problem> {
+        let Some(needed) = needed(&request.method, request.uri.path()) else {
+            return Ok(());
         };
-        let presented = Presented::by(&request);
-        let caller = self.caller(presented, needed).await?;
-        request.extensions_mut().insert(caller);
-        Ok(request)
+        let caller = self.caller(request, needed).await?;
+        request.extensions.insert(caller);
+        Ok(())
     }
 
-    async fn caller(&self, presented: Presented, needed: Role) -> Result<Caller, Problem> {
+    async fn caller(&self, request: &Parts, needed: Role) -> Result<Caller, Problem> {
         match self {
-            Self::Open { workspace } => Ok(Caller {
-                workspace: workspace.clone(),
-                actor: "demo".into(),
-                role: Role::Owner,
-                claim: None,
-            }),
+            Self::Open { workspace, origins } => {
+                expect_this_machine(request, origins)?;
+                Ok(Caller {
+                    workspace: workspace.clone(),
+                    actor: "demo".into(),
+                    role: Role::Owner,
+                    claim: None,
+                })
+            }
             Self::Keys { keys, limiter } => {
-                let holder = authenticate(keys, limiter, presented).await?;
+                let holder = authenticate(keys, limiter, Presented::by(request)).await?;
                 if holder.role < needed {
                     return Err(forbidden(holder.role, needed));
                 }
@@ -88,17 +94,17 @@ impl Access {
     }
 }
 
-/// What a request says of its caller, taken out of it: a body cannot be shared between threads.
+/// What a request says of its caller.
 struct Presented {
     key: Option<String>,
     address: String,
 }
 
 impl Presented {
-    fn by(request: &Request) -> Self {
-        let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    fn by(request: &Parts) -> Self {
+        let address = request.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
-            key: presented(request.headers()).map(ToOwned::to_owned),
+            key: presented(&request.headers).map(ToOwned::to_owned),
             address: address
                 .map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string()),
         }

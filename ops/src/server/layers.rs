@@ -24,6 +24,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::bodies::{self, Stalled};
 use crate::settings::Settings;
 use crate::system::System;
 use crate::telemetry::meters::HTTP_SECONDS;
@@ -71,9 +72,14 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
 }
 
 impl Gate {
-    async fn answer(&self, request: Request, next: Next) -> Result<Response, Problem> {
-        let request = self.access.admit(request).await?;
-        retry::once(&self.api, request, next).await
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let (mut parts, body) = request.into_parts();
+        if let Err(problem) = self.access.admit(&mut parts).await {
+            return bodies::refuse(problem, body).await;
+        }
+        let stalled = Stalled::default();
+        let request = Request::from_parts(parts, stalled.watch(body));
+        stalled.or(retry::once(&self.api, request, next).await)
     }
 }
 
@@ -97,10 +103,9 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 }
 
 /// A change may have been made although nobody could say so in time.
-async fn in_time(answer: impl Future<Output = Result<Response, Problem>>) -> Response {
+async fn in_time(answer: impl Future<Output = Response>) -> Response {
     match tokio::time::timeout(WITHIN, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
+        Ok(response) => response,
         Err(_) => Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
             "/problems/timeout",
