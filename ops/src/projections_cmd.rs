@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use projections::projection::{Screen, newest};
 use projections::status::{self, Status};
 
 use crate::cli::{self, Plain};
@@ -52,11 +53,10 @@ async fn rebuild(name: &str, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let registry = tools.registry().await?;
     let screens = projections::screens();
-    let screen = screens
-        .iter()
+    let screen = newest(&screens)
         .find(|screen| screen.name() == name)
         .with_context(|| {
-            let names: Vec<_> = screens.iter().map(|screen| screen.name()).collect();
+            let names: Vec<_> = newest(&screens).map(Screen::name).collect();
             format!(
                 "there is no projection {name}; there are {}",
                 names.join(", ")
@@ -64,9 +64,9 @@ async fn rebuild(name: &str, plain: &Plain) -> anyhow::Result<()> {
         })?;
     let begun = registry
         .begin(
-            &**screen,
+            screen,
             &tools.journal.identity(),
-            tools.journal.partitions(),
+            &tools.journal.heads().await?,
         )
         .await?;
     let follower = tools.follower().await?;

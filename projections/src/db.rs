@@ -4,9 +4,11 @@
 //! integers and texts, which both have.
 //!
 //! - `value`: what goes in and comes out
+//! - `aside`: tables that nobody needs any more
 //! - `by_hand`: many rows at once, where each database has a way of its own, and one card
 //! - `sqlite`, `postgres`: the two databases
 
+mod aside;
 mod by_hand;
 mod postgres;
 mod sqlite;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 use sea_query::{
     IndexCreateStatement, PostgresQueryBuilder, QueryStatementWriter, SqliteQueryBuilder,
-    TableCreateStatement, TableDropStatement,
+    TableCreateStatement,
 };
 
 pub(crate) use by_hand::{Clash, Put, card, records};
@@ -115,15 +117,6 @@ impl Db {
         self.bare(
             index.build(SqliteQueryBuilder),
             index.build(PostgresQueryBuilder),
-        )
-    }
-
-    /// The statement that drops a table.
-    #[must_use]
-    pub fn drop_table(&self, table: &TableDropStatement) -> Statement {
-        self.bare(
-            table.build(SqliteQueryBuilder),
-            table.build(PostgresQueryBuilder),
         )
     }
 

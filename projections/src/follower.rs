@@ -1,13 +1,15 @@
 //! Keeps the read models: follows the log, and writes rows and checkpoint in one transaction.
 //!
-//! - here: which generations this process keeps, and the feed that all of them share
+//! - here: which generations this process keeps
+//! - [`feed`]: the log, decoded; the active ones share one
 //! - [`held`]: a generation in our hands, and what a batch does to it
-//! - [`rebuild`]: a generation that catches up beside the active one, and takes its place
+//! - [`build`]: generations that catch up beside the active ones, and take their places
 //!
 //! Invariant: what reads see never goes back, and no event counts twice.
 
+mod build;
+mod feed;
 mod held;
-mod rebuild;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,25 +18,22 @@ use std::time::{Duration, Instant};
 use commands::clock::Clock;
 use commands::lease::Watch;
 use futures::StreamExt as _;
-use futures::stream::{BoxStream, SelectAll};
 use jiff::Timestamp;
 use journal::position::Position;
 use journal::{Journal, JournalError};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::change::Change;
 use crate::db::DbError;
 use crate::meters::{self, Far};
 use crate::progress::Progress;
-use crate::projection::Screen;
-use crate::registry::{Generation, LEASE, Registry};
+use crate::projection::{Screen, newest};
+use crate::registry::{Generation, LEASE, Registry, State};
+use build::Site;
+use feed::feed;
 use held::Held;
 
 /// How often leases are renewed and new generations are looked for.
 const TICK: Duration = Duration::from_secs(1);
-/// Batches decoded ahead of the one that is being written.
-const AHEAD: usize = 2;
 
 /// Why read models are not kept.
 #[derive(Debug, thiserror::Error)]
@@ -185,16 +184,12 @@ impl Follower {
             return Ok(Regroup);
         }
         self.tell(&front);
-        let mut rebuilds = JoinSet::new();
-        for held in behind {
-            rebuilds.spawn(rebuild::catch_up(
-                self.journal.clone(),
-                self.registry.clone(),
-                Arc::clone(&self.screens),
-                held,
-            ));
+        let (site, mut builds) = (self.site(), JoinSet::new());
+        for group in build::grouped(behind) {
+            builds.spawn(site.clone().catch_up(group));
         }
-        let mut feed = self.feed(&front);
+        let _clearing = self.clear_aside();
+        let mut feed = feed(&self.journal, &front);
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
@@ -205,9 +200,11 @@ impl Follower {
                     }
                     self.tell(&front);
                 }
-                Some(ready) = rebuilds.join_next() => {
-                    let Some(ready) = ready.map_err(JournalError::unavailable)?? else { return Ok(Regroup) };
-                    rebuild::take_over(&self.journal, &self.registry, &self.screens, &mut front, ready).await?;
+                Some(ready) = builds.join_next() => {
+                    for next in ready.map_err(JournalError::unavailable)?.into_iter().flatten() {
+                        site.take_over(&mut front, next).await?;
+                        self.tell(&front);
+                    }
                     return Ok(Regroup);
                 }
                 _ = tick.tick() => {
@@ -220,7 +217,7 @@ impl Follower {
         }
     }
 
-    /// Every generation of our versions that nobody else keeps: the active ones, and the others.
+    /// Every generation that we can keep and nobody else does: the active ones, and the others.
     async fn take_all(&self) -> Result<(Vec<Held>, Vec<Held>), FollowError> {
         self.begin_missing().await?;
         let (mut front, mut behind, mut kept) = (Vec::new(), Vec::new(), Vec::new());
@@ -258,7 +255,7 @@ impl Follower {
     /// program has gone ahead.
     async fn begin_missing(&self) -> Result<(), FollowError> {
         let known = self.registry.generations().await?;
-        for screen in self.screens.iter() {
+        for screen in newest(&self.screens) {
             let newest = known
                 .iter()
                 .filter(|known| known.name == screen.name())
@@ -267,8 +264,8 @@ impl Follower {
             if newest.is_some_and(|newest| newest >= screen.version()) {
                 continue;
             }
-            let (log, partitions) = (self.journal.identity(), self.journal.partitions());
-            match self.registry.begin(&**screen, &log, partitions).await {
+            let (log, heads) = (self.journal.identity(), self.journal.heads().await?);
+            match self.registry.begin(screen, &log, &heads).await {
                 // Another process was faster.
                 Ok(_) | Err(DbError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -277,10 +274,16 @@ impl Follower {
         Ok(())
     }
 
+    /// The screen that keeps a generation: of any version that we know how to keep where reads use
+    /// it, of the newest one where it is being built.
     fn screen_of(&self, generation: &Generation) -> Option<usize> {
-        self.screens.iter().position(|screen| {
-            screen.name() == generation.name && screen.version() == generation.version
-        })
+        let (name, version) = (generation.name.as_str(), generation.version);
+        let kept = generation.state == State::Active
+            || newest(&self.screens).any(|newest| is_of(newest, name, version));
+        let mut screens = self.screens.iter();
+        screens
+            .position(|screen| is_of(&**screen, name, version))
+            .filter(|_| kept)
     }
 
     /// Renews every lease; tells whether everything is still as it was.
@@ -313,36 +316,23 @@ impl Follower {
         known
     }
 
-    /// Commits from the least checkpoint of these on, decoded ahead of their writing.
-    fn feed(
-        &self,
-        front: &[Held],
-    ) -> SelectAll<BoxStream<'static, Result<Vec<Change>, JournalError>>> {
-        let partitions = if front.is_empty() {
-            0
-        } else {
-            self.journal.partitions()
-        };
-        let feeds = (0..partitions).map(|partition| {
-            let after = front
-                .iter()
-                .map(|held| held.checkpoint(partition).sequence)
-                .min()
-                .unwrap_or(0);
-            let mut commits = self.journal.follow(partition, after);
-            let (send, mut receive) = mpsc::channel(AHEAD);
-            tokio::spawn(async move {
-                while let Some(batch) = commits.next().await {
-                    let batch =
-                        batch.map(|batch| batch.into_iter().map(Change::of).collect::<Vec<_>>());
-                    if send.send(batch).await.is_err() {
-                        break;
-                    }
-                }
-            });
-            futures::stream::poll_fn(move |context| receive.poll_recv(context)).boxed()
+    fn site(&self) -> Site {
+        Site {
+            journal: self.journal.clone(),
+            registry: self.registry.clone(),
+            screens: Arc::clone(&self.screens),
+        }
+    }
+
+    /// Removes the tables that nobody needs any more, until the answer is dropped.
+    fn clear_aside(&self) -> JoinSet<()> {
+        let (db, mut clearing) = (self.registry.db().clone(), JoinSet::new());
+        clearing.spawn(async move {
+            if let Err(error) = db.clear_aside().await {
+                tracing::warn!(%error, "tables that nobody needs any more are not removed yet");
+            }
         });
-        futures::stream::select_all(feeds)
+        clearing
     }
 
     fn tell(&self, front: &[Held]) {
@@ -371,6 +361,10 @@ impl Follower {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Generation>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_of(screen: &dyn Screen, name: &str, version: u32) -> bool {
+    screen.name() == name && screen.version() == version
 }
 
 fn is(one: &Generation, other: &Generation) -> bool {

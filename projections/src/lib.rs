@@ -9,6 +9,7 @@
 //! - [`views`]: reads, from the generation that is active now
 //! - [`backtest`]: history under another scoring rule
 //! - [`http`]: the read routes
+//! - `older`: an older program, for the story of an upgrade
 //! - [`db`], [`table`], [`change`], [`progress`]: what these are made of
 //!
 //! Invariant: a read model holds nothing that the log cannot give back, so it is rebuilt and
@@ -27,6 +28,7 @@ pub mod http;
 pub mod leads;
 pub mod listing;
 pub mod meters;
+mod older;
 pub mod progress;
 pub mod projection;
 pub mod registry;
@@ -43,10 +45,11 @@ use std::sync::Arc;
 use listing::listing;
 use projection::{Screen, screen};
 
-/// Every screen.
+/// Every screen; of those whose version was raised, the one before too, so that it answers until
+/// the new one is built.
 #[must_use]
 pub fn screens() -> Arc<[Box<dyn Screen>]> {
-    Arc::new([
+    let screens = [
         screen::<leads::Leads>(),
         screen::<sales::Sales>(),
         screen::<contacts::Contacts>(),
@@ -54,5 +57,7 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         screen::<webhooks::Webhooks>(),
         listing::<deliveries::Deliveries>(),
         listing::<due::Due>(),
-    ])
+    ];
+    let here = screens.into_iter().filter(|screen| older::has(&**screen));
+    here.collect()
 }

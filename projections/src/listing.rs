@@ -40,6 +40,8 @@ pub trait Listing: Send + Sync + 'static {
     const NAME: &'static str;
     /// Raise it when the meaning changes: the table is rebuilt, never migrated.
     const VERSION: u32;
+    /// See [`crate::projection::Projection::READ_SINCE`].
+    const READ_SINCE: u32 = Self::VERSION;
     /// Its columns; the first [`Self::KEY`] of them are the key.
     const COLUMNS: &'static [Column];
     /// How many columns the key has.
@@ -57,7 +59,8 @@ impl ScreenName {
     pub const fn listing<L: Listing>() -> Self {
         Self {
             name: L::NAME,
-            version: L::VERSION,
+            since: L::READ_SINCE,
+            until: L::VERSION,
         }
     }
 }

@@ -23,6 +23,9 @@ pub trait Projection: Send + Sync + 'static {
     const NAME: &'static str;
     /// Raise it when the meaning changes: the tables are rebuilt, never migrated.
     const VERSION: u32;
+    /// The oldest version whose tables today's reads understand: they answer from there while this
+    /// one is built. Whatever keeps each of those stands in [`crate::screens`].
+    const READ_SINCE: u32 = Self::VERSION;
     /// The category of the aggregates it shows.
     const CATEGORY: &'static str;
     /// What it remembers of one aggregate.
@@ -106,13 +109,28 @@ pub trait Screen: Send + Sync {
     ) -> BoxFuture<'a, Result<Plan, DbError>>;
 }
 
+/// Of several versions of one screen, the one that is built where it is missing; of each name one.
+pub fn newest(screens: &[Box<dyn Screen>]) -> impl Iterator<Item = &dyn Screen> {
+    let is_newest = |screen: &&dyn Screen| {
+        let same = screens.iter().filter(|other| other.name() == screen.name());
+        same.map(|other| other.version()).max() == Some(screen.version())
+    };
+    screens.iter().map(|screen| &**screen).filter(is_newest)
+}
+
 /// The screen of a projection.
 #[must_use]
 pub fn screen<P: Projection>() -> Box<dyn Screen> {
-    Box::new(ScreenOf::<P>(PhantomData))
+    screen_as::<P>(P::VERSION)
 }
 
-struct ScreenOf<P>(PhantomData<P>);
+/// The screen of an earlier version whose tables and counts today's code keeps just as well.
+#[must_use]
+pub fn screen_as<P: Projection>(version: u32) -> Box<dyn Screen> {
+    Box::new(ScreenOf::<P>(version, PhantomData))
+}
+
+struct ScreenOf<P>(u32, PhantomData<P>);
 
 type Key = (Token, u64);
 
@@ -122,15 +140,15 @@ impl<P: Projection> Screen for ScreenOf<P> {
     }
 
     fn version(&self) -> u32 {
-        P::VERSION
+        self.0
     }
 
     fn create(&self, db: &Db, generation: u32) -> Vec<Statement> {
-        tables::<P>(generation).create(db)
+        self.tables(generation).create(db)
     }
 
     fn table(&self, generation: u32) -> String {
-        tables::<P>(generation).name().to_owned()
+        self.tables(generation).name().to_owned()
     }
 
     fn plan<'a>(
@@ -140,12 +158,14 @@ impl<P: Projection> Screen for ScreenOf<P> {
         changes: &'a [Change],
         parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
-        plan::<P>(db, tables::<P>(generation), changes, parked).boxed()
+        plan::<P>(db, self.tables(generation), changes, parked).boxed()
     }
 }
 
-fn tables<P: Projection>(generation: u32) -> Tables {
-    Tables::new(P::NAME, P::VERSION, generation, P::FILTERS, P::COUNTED_BY)
+impl<P: Projection> ScreenOf<P> {
+    fn tables(&self, generation: u32) -> Tables {
+        Tables::new(P::NAME, self.0, generation, P::FILTERS, P::COUNTED_BY)
+    }
 }
 
 async fn plan<P: Projection>(

@@ -4,21 +4,24 @@
 //! Another may be `building` beside it, because its version is newer or somebody asked for a
 //! rebuild; when it has caught up it takes the place of the active one, in one transaction.
 //!
+//! - here: what is kept of each, and who keeps it
+//! - [`flip`]: one takes the place of the others
+//! - `schema`: the tables of the registry itself
+//!
 //! Invariant: only the process whose `epoch` a generation carries can move its checkpoint. A
 //! lease keeps processes from taking it from each other for no reason, nothing more.
 
+pub mod flip;
+mod schema;
+
 use jiff::{SignedDuration, Timestamp};
 use journal::position::Position;
-use sea_query::{
-    ColumnDef, Expr, ExprTrait as _, Index, OnConflict, Query, Table, TableCreateStatement,
-};
+use sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 
 use crate::db::{Db, DbError, Row, Statement};
 use crate::projection::{Poison, Screen};
+use schema::{CHECKPOINTS, GENERATIONS, PARKED};
 
-const GENERATIONS: &str = "rapport_generations";
-const CHECKPOINTS: &str = "rapport_checkpoints";
-const PARKED: &str = "rapport_parked";
 /// A keeper that has not been heard of for this long has died. Shorter than a read waits, so that
 /// a keeper's death costs a pause and no answer.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(3);
@@ -86,8 +89,7 @@ pub struct Registry {
 impl Registry {
     /// The registry, its tables made where they are missing.
     pub async fn open(db: Db) -> Result<Self, DbError> {
-        let tables = [generations_table(), checkpoints_table(), parked_table()];
-        for table in tables {
+        for table in schema::all() {
             // Two processes that start at once can both find a table missing, and one then fails.
             if db.transact(vec![db.create_table(&table)]).await.is_err() {
                 db.transact(vec![db.create_table(&table)]).await?;
@@ -158,13 +160,14 @@ impl Registry {
         Ok(rows.iter().map(parked).collect())
     }
 
-    /// Makes a generation at the beginning of the log: active where the projection has none yet,
-    /// otherwise building. Fails with [`DbError::Refused`] where somebody else just made it.
+    /// Makes a generation at the beginning of the log, which ends there: building, unless the log
+    /// is empty and the projection has none yet, so that nothing is to be caught up with. Fails
+    /// with [`DbError::Refused`] where somebody else just made it.
     pub async fn begin(
         &self,
         screen: &dyn Screen,
         log: &str,
-        partitions: u16,
+        heads: &[Position],
     ) -> Result<Generation, DbError> {
         let of_name: Vec<_> = self
             .generations()
@@ -173,10 +176,12 @@ impl Registry {
             .filter(|known| known.name == screen.name())
             .collect();
         let number = of_name.iter().map(|known| known.number).max().unwrap_or(0) + 1;
-        let state = if of_name.iter().any(|known| known.state == State::Active) {
-            State::Building
-        } else {
+        let has_active = of_name.iter().any(|known| known.state == State::Active);
+        let is_empty = heads.iter().all(|head| head.sequence == 0);
+        let state = if is_empty && !has_active {
             State::Active
+        } else {
+            State::Building
         };
         let mut statements = screen.create(&self.db, number);
         let mut insert = Query::insert();
@@ -199,7 +204,7 @@ impl Registry {
             0_i64.into(),
         ]);
         statements.push(self.db.statement(&insert));
-        for part in 0..partitions {
+        for head in heads {
             let mut insert = Query::insert();
             insert.into_table(CHECKPOINTS).columns([
                 "name",
@@ -210,7 +215,7 @@ impl Registry {
                 "at",
                 "log",
             ]);
-            let (name, part) = (screen.name(), i64::from(part));
+            let (name, part) = (screen.name(), i64::from(head.partition));
             insert.values_panic([
                 name.into(),
                 i64::from(number).into(),
@@ -347,42 +352,6 @@ impl Registry {
         ]);
         self.db.statement(&insert)
     }
-
-    /// Lets reads use `next` from now on, and drops every older generation of its projection.
-    pub async fn flip(&self, next: &Generation, screen: &dyn Screen) -> Result<(), DbError> {
-        let older = |table: &'static str| {
-            let mut delete = Query::delete();
-            delete
-                .from_table(table)
-                .and_where(Expr::col("name").eq(next.name.as_str()));
-            delete.and_where(Expr::col("generation").lt(i64::from(next.number)));
-            delete
-        };
-        let mut activate = Query::update();
-        activate
-            .table(GENERATIONS)
-            .value("state", State::Active.as_str());
-        activate.and_where(Expr::col("name").eq(next.name.as_str()));
-        activate.and_where(Expr::col("generation").eq(i64::from(next.number)));
-        activate.and_where(Expr::col("epoch").eq(next.epoch));
-        let all = self.generations().await?;
-        let mut statements = vec![self.db.statement(&activate).or_undo()];
-        statements.extend(
-            [GENERATIONS, CHECKPOINTS, PARKED].map(|table| self.db.statement(&older(table))),
-        );
-        self.db.transact(statements).await?;
-        for gone in all
-            .iter()
-            .filter(|known| known.name == next.name && known.number < next.number)
-        {
-            let tables = crate::table::Tables::new(&gone.name, gone.version, gone.number, &[], &[]);
-            // Tables that stay cost room, nothing else.
-            if let Err(error) = self.db.transact(tables.drop(&self.db)).await {
-                tracing::warn!(%error, projection = screen.name(), "old tables were not dropped");
-            }
-        }
-        Ok(())
-    }
 }
 
 impl State {
@@ -438,44 +407,4 @@ fn small(number: i64) -> u32 {
 
 fn moment(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or_default()
-}
-
-fn generations_table() -> TableCreateStatement {
-    let mut table = Table::create();
-    table.table(GENERATIONS).if_not_exists();
-    table.col(ColumnDef::new("name").text().not_null());
-    table.col(ColumnDef::new("version").big_integer().not_null());
-    table.col(ColumnDef::new("generation").big_integer().not_null());
-    table.col(ColumnDef::new("state").text().not_null());
-    table.col(ColumnDef::new("epoch").big_integer().not_null());
-    table.col(ColumnDef::new("keeper").text().not_null());
-    table.col(ColumnDef::new("until").big_integer().not_null());
-    table.primary_key(Index::create().col("name").col("generation"));
-    table
-}
-
-fn checkpoints_table() -> TableCreateStatement {
-    let mut table = Table::create();
-    table.table(CHECKPOINTS).if_not_exists();
-    table.col(ColumnDef::new("name").text().not_null());
-    table.col(ColumnDef::new("generation").big_integer().not_null());
-    table.col(ColumnDef::new("part").big_integer().not_null());
-    table.col(ColumnDef::new("sequence").big_integer().not_null());
-    table.col(ColumnDef::new("epoch").big_integer().not_null());
-    table.col(ColumnDef::new("at").big_integer().not_null());
-    table.col(ColumnDef::new("log").text().not_null());
-    table.primary_key(Index::create().col("name").col("generation").col("part"));
-    table
-}
-
-fn parked_table() -> TableCreateStatement {
-    let mut table = Table::create();
-    table.table(PARKED).if_not_exists();
-    table.col(ColumnDef::new("name").text().not_null());
-    table.col(ColumnDef::new("generation").big_integer().not_null());
-    table.col(ColumnDef::new("stream").text().not_null());
-    table.col(ColumnDef::new("position").text().not_null());
-    table.col(ColumnDef::new("reason").text().not_null());
-    table.primary_key(Index::create().col("name").col("generation").col("stream"));
-    table
 }

@@ -5,6 +5,7 @@ use journal::position::Position;
 use serde::Serialize;
 
 use crate::db::DbError;
+use crate::projection::{Screen, newest};
 use crate::registry::{Parked, Registry, State};
 
 /// A generation of a projection, as ops see it.
@@ -73,4 +74,22 @@ pub async fn read(registry: &Registry, heads: &[Position]) -> Result<Vec<Status>
         });
     }
     Ok(all)
+}
+
+/// Whether every screen has a generation to answer from. One that has never been here is built
+/// while the others answer; where nothing answers yet, nothing is ready.
+#[must_use]
+pub fn answer(screens: &[Box<dyn Screen>], known: &[Status]) -> bool {
+    let answering = |name: &str| {
+        known
+            .iter()
+            .find(|known| known.active && known.name == name)
+    };
+    let kept_here = |known: &Status| {
+        screens
+            .iter()
+            .any(|screen| screen.name() == known.name && screen.version() == known.version)
+    };
+    known.iter().any(|known| known.active)
+        && newest(screens).all(|screen| answering(screen.name()).is_none_or(kept_here))
 }

@@ -11,6 +11,7 @@ use crate::db::{self, Clash, Column, Db, DbError, Put, Statement, Value, signed}
 /// The tables of one generation of a projection: `leads_v1_g1` and `leads_counts_v1_g1`.
 #[derive(Debug, Clone)]
 pub struct Tables {
+    version: u32,
     records: String,
     counts: String,
     filters: &'static [&'static str],
@@ -28,6 +29,7 @@ impl Tables {
         counted_by: &'static [&'static str],
     ) -> Self {
         Self {
+            version,
             records: format!("{name}_v{version}_g{generation}"),
             counts: format!("{name}_counts_v{version}_g{generation}"),
             filters,
@@ -78,11 +80,15 @@ impl Tables {
         std::iter::once("workspace").chain(self.counted_by.iter().copied())
     }
 
-    /// What drops them.
+    /// Their names; that of the counts also where there are none.
+    pub(crate) fn names(&self) -> [&str; 2] {
+        [&self.records, &self.counts]
+    }
+
+    /// The version that they are of.
     #[must_use]
-    pub fn drop(&self, db: &Db) -> Vec<Statement> {
-        let drop = |table: &str| db.drop_table(Table::drop().table(named(table)).if_exists());
-        vec![drop(&self.records), drop(&self.counts)]
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// The records with these keys, where there are any.

@@ -81,8 +81,10 @@ pub struct Reader {
 pub struct ScreenName {
     /// Its name.
     pub name: &'static str,
-    /// The version that this program can read.
-    pub version: u32,
+    /// The oldest version whose tables the read understands.
+    pub since: u32,
+    /// The newest one.
+    pub until: u32,
 }
 
 impl ScreenName {
@@ -91,8 +93,26 @@ impl ScreenName {
     pub const fn of<P: Projection>() -> Self {
         Self {
             name: P::NAME,
-            version: P::VERSION,
+            since: P::READ_SINCE,
+            until: P::VERSION,
         }
+    }
+
+    /// For a question that only its tables of this version and later ones can answer.
+    #[must_use]
+    pub fn since(self, version: u32) -> Self {
+        let since = Ord::max(self.since, version);
+        Self { since, ..self }
+    }
+
+    /// For what is answered as it is kept, by a newer program too.
+    const fn or_later(self) -> Self {
+        let until = u32::MAX;
+        Self { until, ..self }
+    }
+
+    const fn understands(self, version: u32) -> bool {
+        self.since <= version && version <= self.until
     }
 }
 
@@ -162,7 +182,8 @@ impl Views {
         }
     }
 
-    async fn tables(&self, ScreenName { name, version }: ScreenName) -> Result<Tables, ReadError> {
+    async fn tables(&self, screen: ScreenName) -> Result<Tables, ReadError> {
+        let name = screen.name;
         let known = self
             .active
             .read()
@@ -170,14 +191,14 @@ impl Views {
             .get(name)
             .copied();
         let (active, number) = match known {
-            Some(known) if known.0 == version => known,
+            Some(known) if screen.understands(known.0) => known,
             // None is known, or that of another version, which may have been replaced since.
             Some(_) | None => self.look_up(name).await?,
         };
-        if active != version {
+        if !screen.understands(active) {
             return Err(ReadError::Building(name));
         }
-        Ok(Tables::new(name, version, number, &[], &[]))
+        Ok(Tables::new(name, active, number, &[], &[]))
     }
 
     async fn look_up(&self, name: &'static str) -> Result<(u32, u32), ReadError> {
@@ -253,16 +274,34 @@ impl Reader {
         screen: ScreenName,
         query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
     ) -> Result<Vec<Row>, ReadError> {
+        let db = self.views.registry.db();
+        self.ask(screen, |tables| db.statement(&query(tables)))
+            .await
+    }
+
+    /// Waits for what the answer must show, and for a screen that is being built, as long as a
+    /// read may wait.
+    async fn ask(
+        &self,
+        screen: ScreenName,
+        statement: impl Fn(&Tables) -> Statement + Send + Sync,
+    ) -> Result<Vec<Row>, ReadError> {
+        let deadline = Instant::now() + WAIT;
         self.views.wait(screen.name, self.least).await?;
-        self.views.rows(screen, query).await
+        loop {
+            match self.views.ask(screen, &statement).await {
+                Err(ReadError::Building(_)) if Instant::now() < deadline => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// What is shown of one record, as JSON.
     pub async fn card<P: Projection>(&self, id: u64) -> Result<Option<String>, ReadError> {
-        let screen = ScreenName::of::<P>();
-        self.views.wait(screen.name, self.least).await?;
         let card = |tables: &Tables| tables.card(&self.workspace, id);
-        let rows = self.views.ask(screen, card).await?;
+        let rows = self.ask(ScreenName::of::<P>().or_later(), card).await?;
         Ok(rows.first().map(|row| row.text(0).to_owned()))
     }
 
@@ -274,7 +313,7 @@ impl Reader {
         limit: u16,
     ) -> Result<Page, ReadError> {
         let rows = self
-            .rows::<P>(|tables| {
+            .rows_of(ScreenName::of::<P>().or_later(), |tables| {
                 let mut query = Query::select();
                 query.columns(["id", "body"]).from(tables.records());
                 query.and_where(Expr::col("workspace").eq(self.workspace.as_str()));

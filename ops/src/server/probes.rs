@@ -46,12 +46,7 @@ async fn health() -> Json<Value> {
 async fn ready(State(probed): State<Probed>) -> Response {
     match look(&probed).await {
         Ok(projections) => {
-            let there = projections::screens().iter().all(|screen| {
-                let same = |known: &Status| {
-                    known.name == screen.name() && known.version == screen.version()
-                };
-                projections.iter().any(|known| known.active && same(known))
-            });
+            let there = status::answer(&projections::screens(), &projections);
             let there = there || !probed.needs_screens;
             let status = if there {
                 StatusCode::OK

@@ -8,7 +8,7 @@ use commands::desk::Desk;
 use journal::Journal;
 use journal::memory::MemoryJournal;
 use journal::position::Position;
-use projections::db::Db;
+use projections::db::{Db, Statement};
 use projections::follower::{FollowError, Follower};
 use projections::progress::Progress;
 use projections::projection::Screen;
@@ -119,5 +119,21 @@ impl Kept {
         update.and_where(Expr::col("part").eq(i64::from(position.partition)));
         let db = self.registry.db();
         db.transact(vec![db.statement(&update)]).await.unwrap();
+    }
+
+    /// The names of all tables.
+    pub async fn tables(&self) -> Vec<String> {
+        let sql = if self.is_sqlite() {
+            "SELECT name FROM sqlite_master"
+        } else {
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
+        };
+        let query = Statement {
+            sql: sql.into(),
+            values: Vec::new(),
+            fences: false,
+        };
+        let rows = self.registry.db().rows(query).await.unwrap();
+        rows.iter().map(|row| row.text(0).to_owned()).collect()
     }
 }

@@ -3,6 +3,7 @@
 
 mod kept;
 mod modelled;
+mod upgrades;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,11 @@ use projections::leads::Leads;
 use projections::projection::{Projection, Screen, Shown, screen};
 use projections::registry::Registry;
 use stories::servers::eventually;
+use upgrades::{
+    a_build_that_cannot_go_on_disturbs_nobody, a_new_screen_is_built_beside_the_others,
+    a_raised_version_answers_from_the_one_before_until_it_is_built,
+    nothing_is_left_of_a_generation_that_was_replaced, what_reads_see_does_not_go_back_with_a_flip,
+};
 
 macro_rules! on_both_databases {
     ($($story:ident),+ $(,)?) => {
@@ -53,6 +59,11 @@ on_both_databases!(
     a_check_under_load_finds_nothing_wrong,
     a_read_that_asks_for_the_future_is_told_to_wait,
     a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced,
+    a_new_screen_is_built_beside_the_others,
+    a_raised_version_answers_from_the_one_before_until_it_is_built,
+    what_reads_see_does_not_go_back_with_a_flip,
+    a_build_that_cannot_go_on_disturbs_nobody,
+    nothing_is_left_of_a_generation_that_was_replaced,
 );
 
 fn main_workspace() -> Token {
@@ -173,13 +184,13 @@ async fn a_rebuild_under_load_is_not_noticed(kept: Kept) {
         assert!(told.is_sorted(), "what is shown never goes back");
     });
     for generation in 2..=4 {
-        let screens = projections::screens();
+        let (screens, heads) = (projections::screens(), kept.journal.heads().await.unwrap());
         let leads = screens
             .iter()
             .find(|screen| screen.name() == Leads::NAME)
             .unwrap();
         kept.registry
-            .begin(&**leads, &kept.journal.identity(), 1)
+            .begin(&**leads, &kept.journal.identity(), &heads)
             .await
             .unwrap();
         assert!(eventually(async || kept.active("leads").await == (1, generation)).await);

@@ -164,7 +164,8 @@ impl World {
                 let screens = projections::screens();
                 let leads = screens.iter().find(|screen| screen.name() == Leads::NAME);
                 let log = self.kept.journal.identity();
-                let begun = self.kept.registry.begin(&**leads.unwrap(), &log, 1);
+                let heads = self.kept.journal.heads().await.unwrap();
+                let begun = self.kept.registry.begin(&**leads.unwrap(), &log, &heads);
                 // The one before may still be in the making, or the follower may be at it.
                 match begun.await {
                     Ok(_) | Err(DbError::Refused(_)) => {}
