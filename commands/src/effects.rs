@@ -20,6 +20,7 @@ use cqrs_es::AggregateError;
 use domain::effect::{Claim, Effect, InFlight, Intent, Outcome, Report, Settle};
 use jiff::SignedDuration;
 use journal::failpoint;
+use journal::health::{Part, supervised};
 use journal::token::Token;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -120,13 +121,24 @@ where
 
     /// Works until it is dropped. Calls in work are then abandoned, and count as unknown.
     pub async fn run(self) {
+        let (task, which) = (
+            format!("{}-calls", A::TYPE),
+            format!("{}/{}", self.workspace, self.id),
+        );
+        let part = self.desk.journal().health().part_of(&task, which);
         let this = Arc::new(self);
+        supervised(part, |part| Arc::clone(&this).work(part)).await;
+    }
+
+    async fn work(self: Arc<Self>, part: Part) {
+        let this = self;
         let mut calls = JoinSet::new();
         let mut asked = HashSet::new();
         loop {
             let more = match this.begin(&mut calls, &mut asked).await {
                 Ok(more) => more,
                 Err(error) => {
+                    part.fails(&error);
                     tracing::warn!(%error, category = A::TYPE, id = %this.id, "effects wait");
                     tokio::time::sleep(PAUSE).await;
                     true
@@ -135,6 +147,7 @@ where
             if more {
                 continue;
             }
+            part.waits();
             tokio::select! {
                 Some(ended) = calls.join_next() => {
                     // A call that panicked stays claimed until it counts as unknown.

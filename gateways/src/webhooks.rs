@@ -30,6 +30,7 @@ use futures::StreamExt as _;
 use futures::stream::select_all;
 use journal::JournalError;
 use journal::envelope::Recorded;
+use journal::health::{Part, supervised};
 use journal::token::Token;
 use projections::projection::Projection as _;
 use projections::views::{ReadError, ScreenName, Views};
@@ -86,16 +87,22 @@ impl Service {
 
     /// Serves until it is dropped.
     pub async fn run(self) {
+        let part = self.desk.journal().health().part("webhooks");
+        supervised(part, |part| self.keep_serving(part)).await;
+    }
+
+    async fn keep_serving(&self, part: Part) {
         loop {
-            if let Err(error) = self.session().await {
+            if let Err(error) = self.session(&part).await {
                 tracing::warn!(%error, "webhooks wait");
+                part.fails(error);
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Serves those that there are, and those that come.
-    async fn session(&self) -> Result<(), ServeError> {
+    async fn session(&self, part: &Part) -> Result<(), ServeError> {
         let journal = self.desk.journal();
         let heads = journal.heads().await?;
         for head in &heads {
@@ -109,12 +116,13 @@ impl Service {
             .iter()
             .map(|head| journal.follow_sealed(head.partition, head.sequence));
         let mut feed = select_all(feeds);
-        while let Some(batch) = feed.next().await {
+        loop {
+            part.waits();
+            let batch = feed.next().await.ok_or(ServeError::Ended)?;
             for recorded in &batch? {
                 self.heard(&mut served, recorded);
             }
         }
-        Err(ServeError::Ended)
     }
 
     /// Every webhook that is not removed.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 
 use crate::envelope::{CommitHash, Recorded};
+use crate::health::{Part, supervised};
 use crate::position::Position;
 use crate::{Journal, JournalError, meters};
 
@@ -159,39 +160,63 @@ impl Archive {
 
     /// Copies a log for ever. Several may do so at once; each commit is kept once.
     pub async fn copy(&self, journal: &Journal) {
-        let copying = (0..journal.partitions()).map(|partition| async move {
-            loop {
-                if let Err(error) = self.copy_partition(journal, partition).await {
-                    tracing::warn!(%error, partition, "the archive pauses");
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
+        let copying = (0..journal.partitions()).map(|partition| {
+            let part = journal.health().part_of("archive", partition);
+            supervised(part, move |part| {
+                self.keep_copying(journal, partition, part)
+            })
         });
         let copying = futures::future::join_all(copying);
-        futures::future::join(copying, self.report(journal)).await;
+        let report = supervised(journal.health().part_of("archive", "report"), |part| {
+            self.report(journal, part)
+        });
+        futures::future::join(copying, report).await;
+    }
+
+    async fn keep_copying(&self, journal: &Journal, partition: u16, part: Part) {
+        loop {
+            if let Err(error) = self.copy_partition(journal, partition, &part).await {
+                tracing::warn!(%error, partition, "the archive pauses");
+                part.fails(error);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Says for ever how far the copy is behind the log.
-    async fn report(&self, journal: &Journal) {
+    async fn report(&self, journal: &Journal, part: Part) {
         loop {
             let heads = journal.heads().await.unwrap_or_default();
             for partition in 0..journal.partitions() {
                 let head = heads.iter().find(|head| head.partition == partition);
-                let copied = self.head(partition).await.ok();
-                meters::archived(partition, head.copied().zip(copied));
+                let copied = self.head(partition).await;
+                match &copied {
+                    Ok(_) => part.works(),
+                    Err(error) => part.fails(error),
+                }
+                meters::archived(partition, head.copied().zip(copied.ok()));
             }
             tokio::time::sleep(REPORT_EVERY).await;
         }
     }
 
-    async fn copy_partition(&self, journal: &Journal, partition: u16) -> Result<(), JournalError> {
+    async fn copy_partition(
+        &self,
+        journal: &Journal,
+        partition: u16,
+        part: &Part,
+    ) -> Result<(), JournalError> {
         self.claim(journal).await?;
         let mut feed = journal.follow_sealed(partition, self.head(partition).await?.sequence);
-        while let Some(batch) = feed.next().await {
+        loop {
+            part.waits();
+            let Some(batch) = feed.next().await else {
+                return Ok(());
+            };
             let batch = batch?;
+            part.works();
             each!(self, archive => archive.keep(&batch).await)?;
         }
-        Ok(())
     }
 
     /// Makes an empty archive that of this log, and refuses any other log from then on.

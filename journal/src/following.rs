@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 
 use crate::envelope::Recorded;
+use crate::health::Part;
 use crate::{Feed, Journal, JournalError, pace, sealing, tail};
 
 /// The tails of one partition.
@@ -75,6 +76,10 @@ impl tail::Source for Stored {
         let commits = self.journal.commits(self.partition, after);
         pace::paced(commits).map(|batch| batch.map(shared)).boxed()
     }
+
+    fn part(&self) -> Part {
+        self.journal.health().part_of("log-tail", self.partition)
+    }
 }
 
 impl tail::Source for Opened {
@@ -96,6 +101,11 @@ impl tail::Source for Opened {
         let Stored { journal, partition } = &self.0;
         let sealed = journal.follow_sealed(*partition, after);
         sealing::opened(journal.vault().clone(), sealed)
+    }
+
+    fn part(&self) -> Part {
+        let Stored { journal, partition } = &self.0;
+        journal.health().part_of("log-tail-opened", partition)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `search`: the log by time
 //! - `following`, `tail`: the end of the log, read once for everybody in the process
 //! - `pace`: batches instead of single commits, under load
+//! - [`health`]: which background tasks work, and which stand still
 //! - [`failpoint`]: places where a test lets the program die
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
@@ -18,6 +19,7 @@ pub mod claim;
 pub mod envelope;
 pub mod failpoint;
 mod following;
+pub mod health;
 pub mod memory;
 pub mod meters;
 pub mod nats;
@@ -112,6 +114,7 @@ pub enum Backend {
 pub struct Journal {
     backend: Backend,
     vault: vault::Vault,
+    health: health::Health,
     /// By partition.
     tails: Arc<[following::Tails]>,
 }
@@ -143,9 +146,15 @@ impl Journal {
     /// A log with the keys that open it.
     #[must_use]
     pub fn new(backend: Backend, vault: vault::Vault) -> Self {
+        let health = match &backend {
+            // Its threads report already.
+            Backend::Sqlite(journal) => journal.health().clone(),
+            Backend::Memory(_) | Backend::Nats(_) => health::Health::default(),
+        };
         let mut journal = Self {
             backend,
             vault,
+            health,
             tails: Arc::new([]),
         };
         let tails = (0..journal.partitions()).map(|_| following::Tails::default());
@@ -163,6 +172,12 @@ impl Journal {
     #[must_use]
     pub const fn vault(&self) -> &vault::Vault {
         &self.vault
+    }
+
+    /// What the background tasks of this process report to.
+    #[must_use]
+    pub const fn health(&self) -> &health::Health {
+        &self.health
     }
 
     /// Appends a commit directly behind the stream's commit at `expected_last` (0: the stream

@@ -98,6 +98,8 @@ const GROUP_SIZE: &str = "rapport_append_group_size";
 const LOADS: &str = "rapport_aggregate_loads_total";
 const FEED_RESTARTS: &str = "rapport_feed_restarts_total";
 const ARCHIVE_LAG: &str = "rapport_archive_lag_events";
+const TASK_STALLED: &str = "rapport_task_stalled";
+const TASK_RESTARTS: &str = "rapport_task_restarts_total";
 
 /// The metrics of this crate.
 pub const METERS: &[Meter] = &[
@@ -125,6 +127,16 @@ pub const METERS: &[Meter] = &[
         ARCHIVE_LAG,
         &["partition"],
         "Commits that the archive has not copied (role archive)",
+    ),
+    Meter::gauge(
+        TASK_STALLED,
+        &["task"],
+        "Whether a background task of this process stands still (1) or works (0); `/ready` says which and why",
+    ),
+    Meter::counter(
+        TASK_RESTARTS,
+        &["task"],
+        "Times that a background task panicked or ended, and was begun again",
     ),
 ];
 
@@ -207,4 +219,15 @@ pub(crate) fn archived(partition: u16, seen: Option<(Position, Position)>) {
     let lag = seen.map(|(head, copied)| head.sequence.saturating_sub(copied.sequence) as f64);
     let gauge = metrics::gauge!(ARCHIVE_LAG, "partition" => partition.to_string());
     gauge.set(lag.unwrap_or(UNKNOWN));
+}
+
+/// Whether a background task stands still; `None` where there is none of this kind any more.
+pub(crate) fn task_stalled(task: &str, still: Option<bool>) {
+    let value = still.map_or(UNKNOWN, |still| f64::from(u8::from(still)));
+    metrics::gauge!(TASK_STALLED, "task" => task.to_owned()).set(value);
+}
+
+/// A background task was begun again so many times more.
+pub(crate) fn task_restarts(task: &str, times: u64) {
+    metrics::counter!(TASK_RESTARTS, "task" => task.to_owned()).increment(times);
 }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::claim::{self, Claim, ClaimKey};
 use crate::envelope::{Recorded, Sealed};
+use crate::health::Health;
 use crate::position::Position;
 use crate::token::StreamId;
 use crate::{Commits, JournalError};
@@ -46,6 +47,7 @@ struct Inner {
     head: watch::Receiver<u64>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
+    health: Health,
 }
 
 impl SqliteJournal {
@@ -56,7 +58,9 @@ impl SqliteJournal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(path)?;
         let identity = schema::identity(&connection)?;
-        let (writer, head) = Writer::start(connection, Checkpoints::start(path)?)?;
+        let health = Health::default();
+        let checkpoints = Checkpoints::start(path, health.part("log-checkpoint"))?;
+        let (writer, head) = Writer::start(connection, checkpoints, health.part("log-writer"))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
@@ -64,8 +68,14 @@ impl SqliteJournal {
                 head,
                 writer,
                 readers: Mutex::default(),
+                health,
             }),
         })
+    }
+
+    /// What its threads report to.
+    pub(crate) fn health(&self) -> &Health {
+        &self.inner.health
     }
 
     pub(crate) async fn append(

@@ -7,18 +7,20 @@
 //! Invariant: a follower sees every commit behind its position once and in order, whichever of
 //! both ways a commit takes to it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_stream::try_stream;
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Sender};
 use tokio::task::AbortHandle;
 
 use crate::envelope::Recorded;
+use crate::health::Part;
 use crate::{Feed, JournalError};
 
 /// Batches kept for whoever is a little slower than the others.
@@ -40,6 +42,8 @@ pub(crate) trait Source: Clone + Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>>;
     /// Commits behind a sequence, for ever.
     fn follow(&self, after: u64) -> Feed;
+    /// What the task reports through.
+    fn part(&self) -> Part;
 }
 
 /// The tail of one partition, where somebody follows it.
@@ -84,7 +88,11 @@ impl Shared {
             sent: AtomicU64::new(head),
             ended: AtomicBool::new(false),
         });
-        let task = tokio::spawn(hand_round(Arc::clone(&round), source.follow(head)));
+        let task = tokio::spawn(hand_round(
+            Arc::clone(&round),
+            source.follow(head),
+            source.part(),
+        ));
         let tail = Arc::new(Tail {
             round,
             task: task.abort_handle(),
@@ -94,23 +102,36 @@ impl Shared {
     }
 }
 
-/// Hands commits round until nobody wants them any more and the task is ended.
-async fn hand_round(round: Arc<Round>, mut feed: Feed) {
-    while let Some(batch) = feed.next().await {
-        match batch {
-            Ok(batch) => {
-                // Before they are sent: whoever joins between the two reads them from the log.
-                if let Some(last) = batch.last() {
-                    round.sent.store(last.position.sequence, Ordering::SeqCst);
-                }
-                drop(round.sender.send(Ok(batch.into())));
-            }
-            Err(error) => {
-                round.ended.store(true, Ordering::SeqCst);
-                drop(round.sender.send(Err(error.to_string().into())));
-                return;
-            }
+/// Hands commits round until nobody wants them any more and the task is ended, or until the feed
+/// ends: whoever waits for its next commit must hear of that, whatever it ends by.
+async fn hand_round(round: Arc<Round>, feed: Feed, part: Part) {
+    let handing = AssertUnwindSafe(hand_on(&round, feed, &part));
+    let reason = match handing.catch_unwind().await {
+        Ok(reason) => reason,
+        Err(_panic) => {
+            part.restarts();
+            "reading the end of the log panicked".into()
         }
+    };
+    round.ended.store(true, Ordering::SeqCst);
+    drop(round.sender.send(Err(reason.into())));
+}
+
+/// Answers why there will be no more.
+async fn hand_on(round: &Round, mut feed: Feed, part: &Part) -> String {
+    loop {
+        part.waits();
+        let batch = match feed.next().await {
+            Some(Ok(batch)) => batch,
+            Some(Err(error)) => return error.to_string(),
+            None => return "the feed has ended".into(),
+        };
+        part.works();
+        // Before they are sent: whoever joins between the two reads them from the log.
+        if let Some(last) = batch.last() {
+            round.sent.store(last.position.sequence, Ordering::SeqCst);
+        }
+        drop(round.sender.send(Ok(batch.into())));
     }
 }
 

@@ -10,6 +10,7 @@ pub mod tools;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use commands::clock::{Clock, fresh_id};
@@ -30,6 +31,7 @@ use gateways::webhooks::address::Allowed;
 use gateways::webhooks::call::{CallSettings, Caller};
 use jiff::SignedDuration;
 use journal::archive::Archive;
+use journal::health::{Health, supervised};
 use journal::memory::MemoryJournal;
 use journal::{Backend, Journal};
 use projections::db::Db;
@@ -44,6 +46,9 @@ use crate::backup::noting::NoteErasures;
 use crate::cli::RoleOf;
 use crate::settings::Settings;
 use places::{UNIQUE, archive_url, lock, open_archive, open_journal, open_registry};
+
+/// How old the gauges of standing still may be.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// A process and its roles.
 pub struct System {
@@ -170,6 +175,7 @@ impl System {
     pub fn start(&self) -> anyhow::Result<JoinSet<()>> {
         let mut tasks = JoinSet::new();
         let (desk, journal) = (self.api.desk.clone(), self.journal.clone());
+        tasks.spawn(measure_health(journal.health().clone()));
         if self.plays(RoleOf::Commands) {
             tasks.spawn(policies::run(
                 OpenSales::new(desk.clone()),
@@ -189,7 +195,7 @@ impl System {
                 tasks.spawn(policies::run(noting, journal.clone(), Clock::System));
             }
             if let Backend::Nats(nats) = journal.backend() {
-                tasks.spawn(answer_asks(desk.clone(), nats.client().clone()));
+                tasks.spawn(desk::serve(desk.clone(), nats.client().clone()));
             }
         }
         if self.plays(RoleOf::Projections) {
@@ -223,10 +229,19 @@ impl System {
     }
 }
 
-async fn answer_asks(desk: Desk, client: async_nats::Client) {
-    if let Err(error) = desk::serve(desk, client).await {
-        tracing::error!(%error, "commands of other processes are not answered any more");
-    }
+/// Also where nobody reads `/metrics`, because metrics are sent elsewhere.
+async fn measure_health(health: Health) {
+    supervised(health.part("health"), |part| {
+        let health = health.clone();
+        async move {
+            loop {
+                part.works();
+                health.measure();
+                tokio::time::sleep(MEASURE_EVERY).await;
+            }
+        }
+    })
+    .await;
 }
 
 fn desk_for(journal: &Journal, roles: &[RoleOf]) -> anyhow::Result<Desk> {

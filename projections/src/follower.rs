@@ -19,6 +19,7 @@ use commands::clock::Clock;
 use commands::lease::Watch;
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use journal::health::{Part, supervised};
 use journal::position::Position;
 use journal::{Journal, JournalError};
 use tokio::task::JoinSet;
@@ -153,10 +154,16 @@ impl Follower {
 
     /// Follows for ever.
     pub async fn run(&self) {
+        let part = self.journal.health().part("follower");
+        supervised(part, |part| self.keep_following(part)).await;
+    }
+
+    async fn keep_following(&self, part: Part) {
         loop {
-            match self.session().await {
+            match self.session(&part).await {
                 Ok(Regroup) => {}
                 Err(error) => {
+                    part.fails(&error);
                     meters::kept_by_others(&self.screens, std::iter::empty());
                     tracing::warn!(%error, "the read models are not kept for a moment");
                     tokio::time::sleep(TICK).await;
@@ -175,11 +182,12 @@ impl Follower {
     }
 
     /// Takes what is free, and keeps it until somebody else does or something is new.
-    async fn session(&self) -> Result<Regroup, FollowError> {
+    async fn session(&self, part: &Part) -> Result<Regroup, FollowError> {
         self.check().await?;
         let (mut front, behind) = self.take_all().await?;
         meters::kept_by_others(&self.screens, front.iter().map(Held::name));
         if front.is_empty() && behind.is_empty() {
+            part.works();
             tokio::time::sleep(TICK).await;
             return Ok(Regroup);
         }
@@ -199,6 +207,7 @@ impl Follower {
                         return Ok(Regroup);
                     }
                     self.tell(&front);
+                    part.works();
                 }
                 Some(ready) = builds.join_next() => {
                     for next in ready.map_err(JournalError::unavailable)?.into_iter().flatten() {
@@ -208,7 +217,10 @@ impl Follower {
                     return Ok(Regroup);
                 }
                 _ = tick.tick() => {
-                    self.report(&front).await?;
+                    // Whoever has something to do and does none of it is not heard of.
+                    if self.report(&front).await? == 0.0 {
+                        part.works();
+                    }
                     if !self.keep_all().await? {
                         return Ok(Regroup);
                     }
@@ -343,9 +355,10 @@ impl Follower {
         self.progress.tell(shown);
     }
 
-    /// Lag in events and seconds, and a heartbeat.
-    async fn report(&self, front: &[Held]) -> Result<(), FollowError> {
+    /// Lag in events and seconds, and a heartbeat; answers how many commits all of them lack.
+    async fn report(&self, front: &[Held]) -> Result<f64, FollowError> {
         let (heads, now) = (self.journal.heads().await?, self.clock.now());
+        let mut lack = 0.0;
         for held in front {
             let far = Far {
                 name: held.name(),
@@ -353,9 +366,10 @@ impl Follower {
                 seconds: held.lag_seconds(&heads, now),
                 parked: held.parked_count(),
             };
+            lack += far.events;
             meters::kept(&far, now);
         }
-        Ok(())
+        Ok(lack)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Generation>> {

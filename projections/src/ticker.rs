@@ -14,11 +14,12 @@ use commands::policies::cursor::Cursor;
 use cqrs_es::{Aggregate as _, AggregateError};
 use domain::effect::Tick;
 use domain::id::WebhookId;
-use domain::webhook::aggregate::Webhook;
+use domain::webhook::aggregate::{Webhook, WebhookError};
 use domain::webhook::command::WebhookCommand;
 use jiff::Timestamp;
-use journal::failpoint;
+use journal::health::{Part, supervised};
 use journal::token::Token;
+use journal::{JournalError, failpoint};
 use sea_query::{Expr, ExprTrait as _, Query};
 
 use crate::due::Due;
@@ -29,6 +30,23 @@ const TICK: Duration = Duration::from_millis(250);
 /// Aggregates ticked at one look.
 const AT_ONCE: u64 = 500;
 const ACTOR: &str = "ticker";
+
+/// Why a timer waits.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    /// The lease cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Nobody can say what is due.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A webhook does not take its tick.
+    #[error("webhook {0}: {1}")]
+    Webhook(WebhookId, AggregateError<WebhookError>),
+    /// A newer program made it.
+    #[error("nobody knows what the timers of {0} mean")]
+    Unknown(String),
+}
 
 /// Turns what has come due into commands.
 pub struct Ticker {
@@ -46,46 +64,64 @@ impl Ticker {
 
     /// Ticks until it is dropped.
     pub async fn run(self) {
+        let part = self.desk.journal().health().part("ticker");
+        supervised(part, |part| self.keep_ticking(part)).await;
+    }
+
+    async fn keep_ticking(&self, part: Part) {
         let mut turn = tokio::time::interval(TICK);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut lease, mut watch) = (None, Watch::default());
         loop {
             turn.tick().await;
-            lease = self.hold(lease, &mut watch).await;
-            if lease.is_none() {
-                continue;
-            }
-            match self.tick().await {
-                Ok(()) | Err(ReadError::Building(_)) => {}
-                Err(error) => tracing::warn!(%error, "timers wait"),
+            let ticked = match self.hold(lease.take(), &mut watch).await {
+                Ok(Some(held)) => {
+                    lease = Some(held);
+                    self.tick().await
+                }
+                // Another process ticks.
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+            match ticked {
+                Ok(()) => part.works(),
+                Err(TickError::Read(error @ ReadError::Building(_))) => part.fails(error),
+                Err(error) => {
+                    tracing::warn!(%error, "timers wait");
+                    part.fails(error);
+                }
             }
         }
     }
 
     /// Takes the lease, or keeps it.
-    async fn hold(&self, lease: Option<Cursor>, watch: &mut Watch<u64>) -> Option<Cursor> {
-        let held = match lease {
+    async fn hold(
+        &self,
+        lease: Option<Cursor>,
+        watch: &mut Watch<u64>,
+    ) -> Result<Option<Cursor>, JournalError> {
+        match lease {
             Some(mut lease) => lease.keep().await.map(|kept| kept.then_some(lease)),
             None => Cursor::take(self.desk.journal(), &self.clock, ACTOR, 0, watch).await,
-        };
-        held.unwrap_or_else(|error| {
-            tracing::warn!(%error, "timers wait");
-            None
-        })
+        }
     }
 
-    /// Ticks every aggregate that has something due.
-    pub async fn tick(&self) -> Result<(), ReadError> {
+    /// Ticks every aggregate that has something due; one that fails leaves the others alone.
+    pub async fn tick(&self) -> Result<(), TickError> {
         let now = self.clock.now();
+        let mut outcome = Ok(());
         for (workspace, category, id) in self.due(now).await? {
             failpoint::reach("timer.due");
-            if category == Webhook::TYPE {
-                self.tick_webhook(workspace, WebhookId(id), now).await;
+            let ticked = if category == Webhook::TYPE {
+                self.tick_webhook(workspace, WebhookId(id), now).await
             } else {
-                tracing::error!(category, "nobody knows what its timers mean");
+                Err(TickError::Unknown(category))
+            };
+            if let Err(error) = ticked {
+                outcome = Err(error);
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<(Token, String, u64)>, ReadError> {
@@ -108,12 +144,18 @@ impl Ticker {
         Ok(rows.iter().filter_map(read).collect())
     }
 
-    async fn tick_webhook(&self, workspace: Token, id: WebhookId, now: Timestamp) {
+    async fn tick_webhook(
+        &self,
+        workspace: Token,
+        id: WebhookId,
+        now: Timestamp,
+    ) -> Result<(), TickError> {
         let origin = Origin::new(workspace, ACTOR);
         let command = WebhookCommand::Tick(Tick { now });
         match self.desk.send::<Webhook>(id, command, &origin).await {
             Ok(_) | Err(AggregateError::AggregateConflict) => failpoint::reach("timer.ticked"),
-            Err(error) => tracing::warn!(%error, webhook.id = %id, "a timer waits"),
+            Err(error) => return Err(TickError::Webhook(id, error)),
         }
+        Ok(())
     }
 }

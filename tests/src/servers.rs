@@ -28,6 +28,7 @@ pub use kurrent::Kurrent;
 pub use nats::{NatsCluster, NatsServer};
 pub use postgres::Postgres;
 pub use proxy::{Proxy, Weather};
+pub use tools::promtool;
 
 /// How long a server may take until it is ready; two cores may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_mins(1);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cqrs_es::AggregateError;
 use futures::StreamExt as _;
 use journal::JournalError;
+use journal::health::{Part, supervised};
 use journal::store::Loaded;
 use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span};
@@ -23,22 +24,40 @@ const GROUP: &str = "desks";
 /// Asks in work at once; more wait in the subscription.
 const IN_WORK: usize = 1024;
 
-/// Answers asks until the connection is closed; does nothing for a desk that asks others.
-pub async fn serve(desk: Desk, client: Client) -> Result<(), JournalError> {
+/// Answers asks for ever; does nothing for a desk that asks others.
+pub async fn serve(desk: Desk, client: Client) {
+    let part = desk.journal().health().part("desk");
+    let (desk, client) = (&desk, &client);
+    supervised(part, |part| async move {
+        if let Err(error) = answer_asks(desk, client, &part).await {
+            tracing::error!(%error, "commands of other processes are not answered");
+        }
+    })
+    .await;
+}
+
+/// Until the connection is closed.
+async fn answer_asks(desk: &Desk, client: &Client, part: &Part) -> Result<(), JournalError> {
     let Desk::Local(local) = desk else {
-        return Ok(());
+        part.waits();
+        return std::future::pending().await;
     };
     let subject = format!("{SUBJECT}.*");
     let asks = client.queue_subscribe(subject, GROUP.into()).await;
     let mut asks = asks.map_err(JournalError::unavailable)?;
     let places = Arc::new(Semaphore::new(IN_WORK));
-    while let Some(message) = asks.next().await {
+    loop {
+        part.waits();
+        let Some(message) = asks.next().await else {
+            return Ok(());
+        };
+        part.works();
         let Some(reply) = message.reply else { continue };
         let place = Arc::clone(&places)
             .acquire_owned()
             .await
             .map_err(JournalError::unavailable)?;
-        let (local, client) = (Arc::clone(&local), client.clone());
+        let (local, client) = (Arc::clone(local), client.clone());
         tokio::spawn(async move {
             let category = message.subject.rsplit('.').next().unwrap_or_default();
             let answer = dispatch(&local, category, &message.payload).await;
@@ -47,7 +66,6 @@ pub async fn serve(desk: Desk, client: Client) -> Result<(), JournalError> {
             drop(place);
         });
     }
-    Ok(())
 }
 
 /// Carries out one ask for aggregates of this kind.

@@ -18,6 +18,7 @@ use domain::webhook::{WINDOW, is_public};
 use futures::StreamExt as _;
 use journal::envelope::Recorded;
 use journal::failpoint;
+use journal::health::{Part, supervised};
 use journal::store::Loaded;
 use journal::token::Token;
 use tokio::sync::Notify;
@@ -57,7 +58,15 @@ impl Feed {
 
     /// Reads until it is dropped.
     pub(super) async fn run(self) {
+        let which = format!("{}/{}", self.workspace, self.id);
+        let part = self.desk.journal().health().part_of("webhook-feed", which);
+        supervised(part, |part| self.keep_reading(part)).await;
+    }
+
+    async fn keep_reading(&self, part: Part) {
         loop {
+            // It waits for the log, for a change of the webhook, or for room in its window.
+            part.waits();
             match self.read_on().await {
                 Ok(())
                 | Err(AggregateError::UserError(
@@ -67,6 +76,7 @@ impl Feed {
                 )) => {}
                 Err(error) => {
                     tracing::warn!(%error, webhook.id = %self.id, "a webhook waits");
+                    part.fails(error);
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -4,6 +4,7 @@
 //! events in the table of `postgres-es` (`events`), in one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -12,6 +13,9 @@ use super::Archived;
 use crate::JournalError;
 use crate::envelope::Recorded;
 use crate::position::Position;
+
+/// How long to wait for a connection: whoever copies must say soon that it cannot.
+const WAIT: Duration = Duration::from_secs(5);
 
 const TABLES: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS rapport_archive_log (identity TEXT PRIMARY KEY)",
@@ -32,7 +36,11 @@ pub struct PostgresArchive {
 impl PostgresArchive {
     /// The archive at this address, its tables made where they are missing.
     pub(super) async fn open(url: &str) -> Result<Self, JournalError> {
-        let pool = PgPoolOptions::new().max_connections(4).connect(url).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(WAIT)
+            .connect(url)
+            .await?;
         for table in TABLES {
             // Two processes that start at once can both find one missing, and one then fails.
             if sqlx::query(table).execute(&pool).await.is_err() {

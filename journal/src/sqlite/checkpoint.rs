@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use super::schema;
 use crate::JournalError;
+use crate::health::{Part, supervised_thread};
 
 /// Commits between two checkpoints: some megabytes, where each page is moved once however often
 /// it was written.
@@ -28,14 +29,14 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Starts the thread, which ends with this.
-    pub(super) fn start(path: &Path) -> Result<Self, JournalError> {
+    pub(super) fn start(path: &Path, part: Part) -> Result<Self, JournalError> {
         let connection = schema::open_reader(path)?;
         let (wake, woken) = sync_channel(1);
         let little_left = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&little_left);
         thread::Builder::new()
             .name("journal-checkpoint".into())
-            .spawn(move || run(&connection, &woken, &told))
+            .spawn(move || supervised_thread(&part, || run(&connection, &woken, &told, &part)))
             .map_err(JournalError::unavailable)?;
         Ok(Self {
             wake,
@@ -55,8 +56,13 @@ impl Checkpoints {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, little_left: &AtomicBool) {
-    while woken.recv().is_ok() {
+fn run(connection: &Connection, woken: &Receiver<()>, little_left: &AtomicBool, part: &Part) {
+    loop {
+        part.waits();
+        if woken.recv().is_err() {
+            return;
+        }
+        part.works();
         // What came while the first went on is moved by the second, and so on.
         checkpoint(connection);
         checkpoint(connection);

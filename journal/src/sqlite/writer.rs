@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::Checkpoints;
 use crate::envelope::Sealed;
+use crate::health::{Part, supervised_thread};
 use crate::{JournalError, meters};
 
 /// The most jobs in one transaction.
@@ -38,13 +39,22 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         mut checkpoints: Checkpoints,
+        part: Part,
     ) -> Result<(Self, watch::Receiver<u64>), JournalError> {
         let head: u64 = head(&connection).map_err(JournalError::unavailable)?;
         let (jobs, waiting) = channel();
         let (committed, watcher) = watch::channel(head);
         thread::Builder::new()
             .name("journal-writer".into())
-            .spawn(move || run(&connection, &waiting, &committed, &mut checkpoints))
+            .spawn(move || {
+                supervised_thread(&part, || {
+                    // Whoever waited for the transaction in which it panicked was told of no success.
+                    if !connection.is_autocommit() {
+                        drop(execute(&connection, "ROLLBACK"));
+                    }
+                    run(&connection, &waiting, &committed, &mut checkpoints, &part);
+                });
+            })
             .map_err(JournalError::unavailable)?;
         Ok((Self { jobs }, watcher))
     }
@@ -97,9 +107,13 @@ fn run(
     waiting: &Receiver<Job>,
     committed: &watch::Sender<u64>,
     checkpoints: &mut Checkpoints,
+    part: &Part,
 ) {
     let mut together = 0;
-    while let Ok(first) = waiting.recv() {
+    loop {
+        part.waits();
+        let Ok(first) = waiting.recv() else { return };
+        part.works();
         if together >= SIBLINGS {
             thread::sleep(GATHER);
         }

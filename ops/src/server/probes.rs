@@ -1,5 +1,7 @@
 //! `/health`, `/ready` and `/metrics`.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,9 @@ use serde_json::{Value, json};
 use crate::cli::RoleOf;
 use crate::system::System;
 use crate::telemetry;
+
+/// Whoever probes waits no longer than this; a pool of connections may wait much longer for one.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Probed {
@@ -42,29 +47,39 @@ async fn health() -> Json<Value> {
     Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// It can do its work: the log and the read models answer, and the screens it needs are there.
+/// It can do its work, and does: the log and the read models answer, the screens it needs are there,
+/// and none of its background tasks stands still.
 async fn ready(State(probed): State<Probed>) -> Response {
-    match look(&probed).await {
-        Ok(projections) => {
-            let there = status::answer(&projections::screens(), &projections);
-            let there = there || !probed.needs_screens;
-            let status = if there {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            let word = if there { "ready" } else { "building" };
-            (
-                status,
-                Json(json!({ "status": word, "projections": projections })),
-            )
-                .into_response()
-        }
+    let (status, body) = readiness(&probed).await;
+    (status, Json(body)).into_response()
+}
+
+async fn readiness(probed: &Probed) -> (StatusCode, Value) {
+    let tasks = probed.journal.health().standing_still();
+    let looked = tokio::time::timeout(LOOK_WITHIN, look(probed)).await;
+    let silent = |_| Err("the log or the read models do not answer in time".to_owned());
+    let projections = match looked.unwrap_or_else(silent) {
+        Ok(projections) => projections,
         Err(reason) => {
-            let body = json!({ "status": "unavailable", "reason": reason });
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+            let body =
+                json!({ "status": "unavailable", "reason": reason, "standing_still": tasks });
+            return (StatusCode::SERVICE_UNAVAILABLE, body);
         }
-    }
+    };
+    let word = if probed.needs_screens && !status::answer(&projections::screens(), &projections) {
+        "building"
+    } else if !tasks.is_empty() {
+        "standing still"
+    } else {
+        "ready"
+    };
+    let status = if word == "ready" {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({ "status": word, "standing_still": tasks, "projections": projections });
+    (status, body)
 }
 
 async fn look(probed: &Probed) -> Result<Vec<Status>, String> {
@@ -78,7 +93,8 @@ async fn look(probed: &Probed) -> Result<Vec<Status>, String> {
         .map_err(|error| error.to_string())
 }
 
-async fn metrics() -> Response {
+async fn metrics(State(probed): State<Probed>) -> Response {
+    probed.journal.health().measure();
     let plain = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (plain, telemetry::prometheus()).into_response()
 }

@@ -32,11 +32,11 @@ pub(super) fn feed(journal: &Journal, held: &[Held]) -> Batches {
         tokio::spawn(async move {
             loop {
                 let batch = tokio::select! {
-                    Some(batch) = commits.next() => batch,
+                    batch = commits.next() => batch,
                     // Nobody takes them any more; the next commit may be hours away.
                     () = send.closed() => break,
-                    else => break,
                 };
+                let Some(batch) = batch else { break };
                 let batch =
                     batch.map(|batch| batch.into_iter().map(Change::of).collect::<Vec<_>>());
                 if send.send(batch).await.is_err() {
@@ -44,7 +44,10 @@ pub(super) fn feed(journal: &Journal, held: &[Held]) -> Batches {
                 }
             }
         });
-        futures::stream::poll_fn(move |context| receive.poll_recv(context)).boxed()
+        let decoded = futures::stream::poll_fn(move |context| receive.poll_recv(context));
+        // Without this a feed that ended would be a partition that nobody follows any more.
+        let ended = async { Err(JournalError::unavailable("decoding commits has ended")) };
+        decoded.chain(futures::stream::once(ended)).boxed()
     });
     futures::stream::select_all(feeds)
 }

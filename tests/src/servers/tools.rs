@@ -7,11 +7,25 @@ use std::path::{Path, PathBuf};
 /// The NATS server: `NATS_SERVER`, PATH, or what `ops/test` installed.
 pub(super) fn nats_server() -> PathBuf {
     let named = env::var_os("NATS_SERVER").map(PathBuf::from);
-    let installed = || Some(installed("bin/nats-server")).filter(|path| path.is_file());
-    named
-        .or_else(|| on_path("nats-server"))
-        .or_else(installed)
-        .expect("no nats-server found: run ops/test once, it installs nats-server")
+    named.unwrap_or_else(|| program("nats-server"))
+}
+
+/// Prometheus's tool that tests rules: PATH, or what `ops/test` installed.
+///
+/// # Panics
+///
+/// Where there is none.
+#[must_use]
+pub fn promtool() -> PathBuf {
+    program("promtool")
+}
+
+/// On PATH, or where `ops/test` puts programs that are not Debian's.
+fn program(name: &str) -> PathBuf {
+    let ours = || Some(installed(&format!("bin/{name}"))).filter(|path| path.is_file());
+    on_path(name)
+        .or_else(ours)
+        .unwrap_or_else(|| panic!("no {name} found: run ops/test once, it installs {name}"))
 }
 
 /// A file or folder of what `ops/test` installed, as `python/bin/python`, whether it is there or not.
