@@ -220,7 +220,7 @@ impl Contacts {
         outcome: Result<Arc<Loaded<Contact>>, AggregateError<ContactError>>,
         origin: &Origin,
     ) -> Result<Arc<Loaded<Contact>>, ContactsError> {
-        if let Err(AggregateError::UserError(_)) = &outcome {
+        if let Err(AggregateError::UserError(_) | AggregateError::AggregateConflict) = &outcome {
             self.release(id, reserved, origin).await;
         }
         Ok(outcome?)

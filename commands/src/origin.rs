@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use journal::token::Token;
+use journal::token::{StreamId, Token};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -24,9 +24,24 @@ pub struct Origin {
     pub seed: Option<Uuid>,
     /// Whether this may be another try.
     pub retried: bool,
+    /// What this takes back, where it is an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// The claim behind the seed, where a request carries an `Idempotency-Key`.
     #[serde(skip)]
     pub claim: Option<Arc<Claimed>>,
+}
+
+/// An earlier change to be taken back, and the state on which its undo was prepared: it is appended there,
+/// or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The stream of both.
+    pub stream: StreamId,
+    /// The commit to be taken back.
+    pub commit: Uuid,
+    /// The sequence of the stream's last commit when the undo was prepared.
+    pub behind: u64,
 }
 
 impl Origin {
@@ -40,6 +55,7 @@ impl Origin {
             causation: None,
             seed: None,
             retried: false,
+            undo: None,
             claim: None,
         }
     }
@@ -55,6 +71,7 @@ impl Origin {
             causation: Some(cause),
             seed: Some(Uuid::new_v5(&cause, actor.as_bytes())),
             retried: true,
+            undo: None,
             claim: None,
         }
     }
@@ -78,6 +95,21 @@ impl Origin {
             seed,
             ..self.clone()
         }
+    }
+
+    /// The same request, taking this back.
+    #[must_use]
+    pub fn undoing(&self, undo: Undo) -> Self {
+        Self {
+            undo: Some(undo),
+            ..self.clone()
+        }
+    }
+
+    /// What is taken back in this stream.
+    #[must_use]
+    pub fn undo_in(&self, stream: &StreamId) -> Option<&Undo> {
+        self.undo.as_ref().filter(|undo| undo.stream == *stream)
     }
 
     /// The id of the commit that this request makes in a stream.

@@ -1,12 +1,16 @@
 //! Undo of an earlier change, also where later ones followed: what nobody touched since is reversed
 //! by ordinary events, what was touched is kept and says why. Nothing is rewritten.
+//!
+//! What is undone is decided on the record's whole history ([`domain::undo`]), and appended directly behind
+//! it or not at all: whoever loses a race looks again, and finds what the winner undid.
 
 use cqrs_es::{Aggregate, AggregateError};
-use domain::contact::aggregate::Contact;
+use domain::contact::aggregate::{Contact, ContactError};
+use domain::event::Stored;
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
 use domain::sale::aggregate::Sale;
-use domain::undo::Reverse;
+use domain::undo::{self, Change, Outcome, Reverse, Undoes};
 use journal::JournalError;
 use journal::envelope::Recorded;
 use journal::position::Position;
@@ -17,10 +21,12 @@ use uuid::Uuid;
 
 use crate::contacts::{Contacts, ContactsError};
 use crate::desk::{Desk, Handled};
-use crate::origin::Origin;
+use crate::origin::{Origin, Undo};
 
 /// How often an undo is prepared anew because its record changed meanwhile.
-const TRIES: u32 = 8;
+const TRIES: u32 = 64;
+/// The name of the command that appends an undo.
+const COMPENSATE: &str = "compensate";
 
 /// Undoes changes. Cheap to clone.
 #[derive(Clone)]
@@ -53,7 +59,7 @@ pub struct Undone {
     pub kept: Option<String>,
 }
 
-/// Why nothing is undone.
+/// Why nothing is undone, or not everything.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoError {
     /// There is nothing of this workspace at this position or of this request.
@@ -71,6 +77,33 @@ pub enum UndoError {
     /// The log does not answer.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It ended halfway.
+    #[error("{why}. Before that, {} changes were undone: {}. The same undo again goes on with the rest",
+        done.len(), listed(done))]
+    Halfway {
+        /// What was reversed before.
+        done: Vec<Undone>,
+        /// What then went wrong.
+        why: Box<UndoError>,
+    },
+}
+
+/// The most changes that an error names.
+const LISTED: usize = 20;
+
+fn listed(done: &[Undone]) -> String {
+    let names = done.iter().take(LISTED);
+    let names: Vec<String> = names
+        .map(|done| {
+            format!(
+                "{} of {} {} at {}",
+                done.event, done.subject, done.id, done.position
+            )
+        })
+        .collect();
+    let more = done.len().checked_sub(LISTED).filter(|more| *more > 0);
+    let more = more.map(|more| format!(", and {more} more"));
+    names.join(", ") + &more.unwrap_or_default()
 }
 
 impl Undoing {
@@ -95,9 +128,17 @@ impl Undoing {
         let mut outcomes = Vec::new();
         for recorded in &commits {
             let origin = origin.step(recorded.position);
-            let (undone, position) = self.undo_one(recorded, &origin).await?;
-            outcomes.extend(undone);
-            last.sequence = last.sequence.max(position.sequence);
+            match self.undo_one(recorded, &origin).await {
+                Ok((undone, position)) => {
+                    outcomes.extend(undone);
+                    last.sequence = last.sequence.max(position.sequence);
+                }
+                // One of several that cannot be undone holds up none of the others.
+                Err(UndoError::Contacts(refusal)) if commits.len() > 1 && in_the_way(&refusal) => {
+                    outcomes.extend(all_kept(recorded, &refusal.to_string())?);
+                }
+                Err(why) => return Err(halfway(outcomes, why)),
+            }
         }
         Ok((outcomes, last))
     }
@@ -147,14 +188,14 @@ impl Undoing {
         origin: &Origin,
     ) -> Result<(Vec<Undone>, Position), UndoError> {
         for _ in 0..TRIES {
-            let plan = Plan::<A>::prepare(&self.desk, recorded).await?;
-            if plan.events.is_empty() {
-                return Ok((plan.outcomes, recorded.position));
-            }
+            let plan = match Plan::<A>::prepare(&self.desk, recorded, origin).await? {
+                Prepared::Done(outcomes, position) => return Ok((outcomes, position)),
+                Prepared::Plan(plan) => plan,
+            };
             let command = plan.now.state.compensate(plan.events);
-            match self.desk.send::<A>(id, command, origin).await {
+            match self.desk.send::<A>(id, command, &plan.origin).await {
                 Ok(after) => return Ok((plan.outcomes, after.position())),
-                Err(AggregateError::UserError(refusal)) if A::is_stale(&refusal) => {}
+                Err(AggregateError::AggregateConflict) => {}
                 Err(error) => return Err(JournalError::unavailable(error.to_string()).into()),
             }
         }
@@ -169,20 +210,51 @@ impl Undoing {
         origin: &Origin,
     ) -> Result<(Vec<Undone>, Position), UndoError> {
         for _ in 0..TRIES {
-            let plan = Plan::<Contact>::prepare(&self.desk, recorded).await?;
-            if plan.events.is_empty() {
-                return Ok((plan.outcomes, recorded.position));
-            }
+            let plan = match Plan::<Contact>::prepare(&self.desk, recorded, origin).await? {
+                Prepared::Done(outcomes, position) => return Ok((outcomes, position)),
+                Prepared::Plan(plan) => plan,
+            };
             let command = plan.now.state.compensate(plan.events);
-            match self.contacts.change(id, command, origin).await {
+            match self.contacts.change(id, command, &plan.origin).await {
                 Ok(after) => return Ok((plan.outcomes, after.position())),
-                Err(ContactsError::Contact(AggregateError::UserError(refusal)))
-                    if Contact::is_stale(&refusal) => {}
+                Err(ContactsError::Contact(
+                    AggregateError::AggregateConflict
+                    | AggregateError::UserError(ContactError::MovedOn),
+                )) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(UndoError::Busy)
     }
+}
+
+fn halfway(outcomes: Vec<Undone>, why: UndoError) -> UndoError {
+    let done = outcomes.into_iter().filter(|undone| undone.kept.is_none());
+    let done: Vec<Undone> = done.collect();
+    if done.is_empty() {
+        return why;
+    }
+    UndoError::Halfway {
+        done,
+        why: Box::new(why),
+    }
+}
+
+/// Whether what should come back is held by somebody else.
+const fn in_the_way(refusal: &ContactsError) -> bool {
+    matches!(
+        refusal,
+        ContactsError::Taken { .. } | ContactsError::Busy { .. }
+    )
+}
+
+/// Every event of a contact's commit is kept, for one reason.
+fn all_kept(recorded: &Recorded, reason: &str) -> Result<Vec<Undone>, JournalError> {
+    let events = decoded::<Contact>(recorded)?;
+    let kept = events
+        .iter()
+        .map(|event| undone(recorded, event, Some(reason.to_owned())));
+    Ok(kept.collect())
 }
 
 /// The number of a lead, a sale or a contact; nothing of what cannot be undone.
@@ -198,54 +270,109 @@ fn number(recorded: &Recorded) -> Option<u64> {
         .filter(|_| undoable)
 }
 
+/// What an undo comes to.
+enum Prepared<A: Aggregate> {
+    /// Nothing is left to do: an earlier try of the same request did it, or everything is kept.
+    Done(Vec<Undone>, Position),
+    /// This is to be appended.
+    Plan(Box<Plan<A>>),
+}
+
 /// What reverses a commit, as the stream stands now.
 struct Plan<A: Aggregate> {
     now: Loaded<A>,
     events: Vec<A::Event>,
     outcomes: Vec<Undone>,
+    /// The request, bound to the state that this was prepared on.
+    origin: Origin,
 }
 
 impl<A: Handled + Reverse> Plan<A> {
-    async fn prepare(desk: &Desk, recorded: &Recorded) -> Result<Self, UndoError> {
-        let history = desk.journal().load(&recorded.commit.stream(), 0).await?;
-        let (mut before, mut now) = (A::default(), Loaded::<A>::default());
-        let (mut undone, mut later) = (Vec::new(), Vec::new());
-        for commit in &history {
-            let events: Vec<A::Event> = decoded::<A>(commit)?;
-            match commit.position.sequence.cmp(&recorded.position.sequence) {
-                std::cmp::Ordering::Less => {
-                    for event in &events {
-                        before.apply(event.clone());
-                    }
-                }
-                std::cmp::Ordering::Equal => undone.clone_from(&events),
-                std::cmp::Ordering::Greater => later.extend(events.clone()),
-            }
-            now = now.grown(&events, &commit.commit, commit.position, commit.hash);
-        }
-        let mut plan = Self {
-            now,
-            events: Vec::new(),
-            outcomes: Vec::new(),
+    async fn prepare(
+        desk: &Desk,
+        recorded: &Recorded,
+        origin: &Origin,
+    ) -> Result<Prepared<A>, UndoError> {
+        let stream = recorded.commit.stream();
+        let mut history = desk.journal().load(&stream, 0).await?;
+        let ours = origin.commit_id(&stream, COMPENSATE);
+        let made = history
+            .iter()
+            .position(|made| made.commit.commit_id == ours);
+        let before = made.map(|place| {
+            let position = history[place].position;
+            history.truncate(place);
+            position
+        });
+        let changes = history.iter().map(change::<A>);
+        let changes: Vec<Change<A::Event>> = changes.collect::<Result<_, _>>()?;
+        let id = recorded.commit.commit_id;
+        let place = changes.iter().position(|change| change.id == id);
+        let Some(place) = place else {
+            return Err(UndoError::Nothing);
         };
-        for event in &undone {
-            let kept = match plan.now.state.reverse(&before, event, &later) {
-                Ok(events) => {
-                    plan.events.extend(events);
+        let mut now = Loaded::<A>::default();
+        for (change, held) in changes.iter().zip(&history) {
+            now = now.grown(&change.events, &held.commit, held.position, held.hash);
+        }
+        let (mut events, mut undone) = (Vec::new(), Vec::new());
+        let outcomes = undo::outcomes::<A>(&changes, place);
+        for (event, outcome) in changes[place].events.iter().zip(outcomes) {
+            let kept = match outcome {
+                Outcome::Reversed(event) => {
+                    events.push(event);
                     None
                 }
-                Err(kept) => Some(kept.0),
+                Outcome::UndoneBy(place) => {
+                    let at = history[place].position;
+                    Some(format!("it was undone already, at {at}"))
+                }
+                Outcome::Kept(kept) => Some(kept.0),
             };
-            plan.outcomes.push(Undone {
-                subject: recorded.commit.category.to_string(),
-                id: recorded.commit.id.to_string(),
-                position: recorded.position.to_string(),
-                event: domain::event::Stored::kind(event).name.to_owned(),
-                kept,
-            });
+            undone.push(self::undone(recorded, event, kept));
         }
-        Ok(plan)
+        if let Some(position) = before {
+            return Ok(Prepared::Done(undone, position));
+        }
+        if events.is_empty() {
+            return Ok(Prepared::Done(undone, recorded.position));
+        }
+        let origin = origin.undoing(Undo {
+            stream,
+            commit: id,
+            behind: now.last,
+        });
+        Ok(Prepared::Plan(Box::new(Self {
+            now,
+            events,
+            outcomes: undone,
+            origin,
+        })))
     }
+}
+
+fn undone<E: Stored>(recorded: &Recorded, event: &E, kept: Option<String>) -> Undone {
+    Undone {
+        subject: recorded.commit.category.to_string(),
+        id: recorded.commit.id.to_string(),
+        position: recorded.position.to_string(),
+        event: event.kind().name.to_owned(),
+        kept,
+    }
+}
+
+fn change<A: Handled>(recorded: &Recorded) -> Result<Change<A::Event>, JournalError> {
+    let commit = &recorded.commit;
+    let undoes = match commit.undoes {
+        Some(undone) => Undoes::Commit(undone),
+        None if commit.command == COMPENSATE => Undoes::Unnamed,
+        None => Undoes::Nothing,
+    };
+    Ok(Change {
+        id: commit.commit_id,
+        undoes,
+        events: decoded::<A>(recorded)?,
+    })
 }
 
 fn decoded<A: Handled>(recorded: &Recorded) -> Result<Vec<A::Event>, JournalError> {

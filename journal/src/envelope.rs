@@ -84,6 +84,9 @@ pub struct Commit {
     /// The commit that caused this one, where one did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub causation: Option<Uuid>,
+    /// The commit of this stream that this one takes back, where it is an undo.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub undoes: Option<Uuid>,
     /// W3C trace context of the request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub traceparent: Option<String>,

@@ -22,6 +22,7 @@ pub(crate) async fn happen(journal: &Journal, number: u64, at: Timestamp) {
         command: "test".into(),
         correlation: Uuid::nil(),
         causation: None,
+        undoes: None,
         traceparent: None,
         at,
         prev_hash: None,

@@ -45,6 +45,8 @@ pub struct Meta {
     pub correlation: Uuid,
     /// The commit that caused this one.
     pub causation: Option<Uuid>,
+    /// The commit that this one takes back, where it is an undo.
+    pub undoes: Option<Uuid>,
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// Now.
@@ -227,6 +229,7 @@ impl<A: Storable> Store<A> {
             command: meta.command,
             correlation: meta.correlation,
             causation: meta.causation,
+            undoes: meta.undoes,
             traceparent: meta.traceparent,
             // Clocks of several machines differ; within a stream time never runs backwards.
             at: seen

@@ -9,6 +9,7 @@ stories::on_both_profiles!(
     everything_that_one_request_caused_is_undone_or_explained,
     an_undone_removal_takes_its_phone_back_or_says_who_has_it,
     what_cannot_be_undone_is_refused,
+    an_undo_is_undone_once_however_often_and_whenever_it_is_asked,
 );
 
 /// The position of the last change, as the caller was told.
@@ -124,9 +125,12 @@ async fn what_was_touched_since_is_kept_and_says_why(crm: Crm) {
     );
     let again = self::undone(&crm, &both).await;
     assert!(
-        kept(&again).iter().all(|why| why.contains("since")),
+        kept(&again)
+            .iter()
+            .all(|why| why.contains("since") || why.starts_with("it was undone already, at 0:")),
         "there is nothing left to undo: {again}"
     );
+    assert_eq!(kept(&again).len(), 3);
     let opened = self::undone(&crm, &made.position.unwrap()).await;
     assert_eq!(
         kept(&opened),
@@ -229,4 +233,51 @@ async fn what_cannot_be_undone_is_refused(crm: Crm) {
         refused(json!({ "correlation": "01900000-0000-7000-8000-000000000000" })).await,
         (404, "position".into())
     );
+}
+
+async fn an_undo_is_undone_once_however_often_and_whenever_it_is_asked(crm: Crm) {
+    let lead = format!("/api/v1/leads/{}", crm.given_a_lead().await);
+    let messages = format!("{lead}/messages");
+    let count = async |increment: u32| {
+        let counted = crm.post(&messages, json!({ "increment": increment })).await;
+        counted.position.unwrap()
+    };
+    count(50).await;
+    let seven = count(7).await;
+    let asked = (0..5).map(|_| undone(&crm, &seven));
+    let answers = futures::future::join_all(asked).await;
+    let times = answers
+        .iter()
+        .filter(|answer| kept(answer).is_empty())
+        .count();
+    assert_eq!(times, 1, "{answers:?}");
+    let already = answers.iter().flat_map(kept).collect::<Vec<_>>();
+    assert!(
+        already
+            .iter()
+            .all(|why| why.starts_with("it was undone already, at 0:")),
+        "{already:?}"
+    );
+    assert_eq!(crm.get(&lead).await.good()["message_count"], 50);
+
+    // The undo is a change: taken back, the seven count again, and can be undone again.
+    let undo = already[0].strip_prefix("it was undone already, at ");
+    assert!(kept(&undone(&crm, undo.unwrap()).await).is_empty());
+    assert_eq!(crm.get(&lead).await.good()["message_count"], 57);
+    assert!(kept(&undone(&crm, &seven).await).is_empty());
+    assert_eq!(crm.get(&lead).await.good()["message_count"], 50);
+
+    // An older delete, undone once, takes back nobody's later delete; nor an addition.
+    let contact = json!({ "name": "Olena", "phones": ["+380671234567"] });
+    let path = crm.post("/api/v1/contacts", contact).await.location;
+    let path = path.unwrap();
+    let removed = crm.delete(&path).await.position.unwrap();
+    undone(&crm, &removed).await;
+    crm.delete(&path).await.good();
+    let again = undone(&crm, &removed).await;
+    assert!(
+        kept(&again)[0].starts_with("it was undone already"),
+        "{again}"
+    );
+    assert_eq!(crm.get(&path).await.status, 404);
 }

@@ -94,7 +94,19 @@ impl Local {
             A::store(&self.stores).load(&stream).await.map_err(failed)?
         };
         let mut certain = false;
+        let undo = origin.undo_in(&stream);
         for _ in 0..MAX_TRIES {
+            if undo.is_some_and(|undo| undo.behind != seen.last) {
+                if certain {
+                    return Err(AggregateError::AggregateConflict);
+                }
+                seen = A::store(&self.stores)
+                    .reload(&stream)
+                    .await
+                    .map_err(failed)?;
+                certain = true;
+                continue;
+            }
             let events = match seen.state.decide(command.clone()) {
                 Ok(events) if !events.is_empty() => events,
                 Ok(_) if certain => return Ok(seen),
@@ -110,7 +122,7 @@ impl Local {
                 }
             };
             failpoint::reach("command.decided");
-            let meta = self.meta(commit_id, name.clone(), origin);
+            let meta = self.meta(&stream, commit_id, name.clone(), origin);
             match A::store(&self.stores)
                 .append(&stream, &seen, &events, meta)
                 .await
@@ -160,13 +172,20 @@ impl Local {
         &self.stripes[usize::try_from(hash % STRIPES as u64).unwrap_or_default()]
     }
 
-    fn meta(&self, commit_id: uuid::Uuid, command: String, origin: &Origin) -> Meta {
+    fn meta(
+        &self,
+        stream: &StreamId,
+        commit_id: uuid::Uuid,
+        command: String,
+        origin: &Origin,
+    ) -> Meta {
         Meta {
             commit_id,
             actor: origin.actor.clone(),
             command,
             correlation: origin.correlation,
             causation: origin.causation,
+            undoes: origin.undo_in(stream).map(|undo| undo.commit),
             traceparent: traceparent(),
             at: self.clock.now(),
             retried: origin.seed.is_some(),

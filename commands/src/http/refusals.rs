@@ -37,7 +37,6 @@ impl From<LeadError> for Problem {
                 conflict(("/problems/already-transferred", "Already transferred"))
             }
             LeadError::BadIncrement => Self::invalid("increment", detail),
-            LeadError::MovedOn => moved(detail),
             LeadError::NotAnalyzed | LeadError::ScoreTooLow { .. } => conflict(GATE),
             LeadError::NoDomain => conflict(GATE).field("business_domain"),
         }
@@ -51,7 +50,6 @@ impl From<SaleError> for Problem {
         match refusal {
             SaleError::NotOpen => Self::not_found(detail).field("id"),
             SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
-            SaleError::MovedOn => moved(detail),
             SaleError::Stale { .. } => conflict(STALE).field("seen"),
             SaleError::Forbidden { .. } => conflict(TRANSITION).field("stage"),
         }

@@ -73,6 +73,7 @@ impl From<UndoError> for Problem {
             UndoError::Busy => moved(detail),
             UndoError::Contacts(error) => error.into(),
             UndoError::Journal(error) => error.into(),
+            UndoError::Halfway { why, .. } => Self::from(*why).detail(detail),
         }
     }
 }

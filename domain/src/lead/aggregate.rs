@@ -85,9 +85,6 @@ pub enum LeadError {
         /// The final stage.
         stage: LeadStage,
     },
-    /// It changed while its undo was prepared.
-    #[error("This lead changed just now; try again")]
-    MovedOn,
     /// Not yet judged, or too long ago.
     #[error("This lead has no fresh analysis; POST /api/v1/leads/{{id}}/analyze first")]
     NotAnalyzed,
@@ -133,8 +130,7 @@ impl Decide for Lead {
             }
             (Some(lead), LeadCommand::RecordMessages { increment }) => lead.record(increment),
             (Some(lead), LeadCommand::RecordAnalysis(analysis)) => lead.judge(analysis),
-            (Some(_), LeadCommand::Compensate { seen, events }) if *seen == *self => Ok(events),
-            (Some(_), LeadCommand::Compensate { .. }) => Err(LeadError::MovedOn),
+            (Some(_), LeadCommand::Compensate { events }) => Ok(events),
             (Some(lead), LeadCommand::Transfer { sale, amount, gate }) => {
                 lead.transfer(sale, amount, gate)
             }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Lead;
 use super::event::{Analysis, LeadEvent};
 use super::scoring::Score;
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
@@ -46,10 +45,8 @@ pub enum LeadCommand {
     },
     /// Keep a judgement.
     RecordAnalysis(Analysis),
-    /// Append what reverses an earlier change, if the lead is still as it was seen.
+    /// Append what reverses an earlier change; asked behind a known commit only.
     Compensate {
-        /// How it was.
-        seen: Box<Lead>,
         /// What reverses.
         events: Vec<LeadEvent>,
     },

@@ -49,9 +49,6 @@ pub enum SaleError {
         /// What is.
         now: SaleStage,
     },
-    /// It changed while its undo was prepared.
-    #[error("This sale changed just now; try again")]
-    MovedOn,
     /// The table has no such step.
     #[error("Cannot transition from '{from}' to '{to}'")]
     Forbidden {
@@ -80,8 +77,7 @@ impl Decide for Sale {
             (None, SaleCommand::ChangeStage { .. } | SaleCommand::Compensate { .. }) => {
                 Err(SaleError::NotOpen)
             }
-            (Some(_), SaleCommand::Compensate { seen, events }) if *seen == *self => Ok(events),
-            (Some(_), SaleCommand::Compensate { .. }) => Err(SaleError::MovedOn),
+            (Some(_), SaleCommand::Compensate { events }) => Ok(events),
             (Some(sale), SaleCommand::ChangeStage { to, seen, reason }) => {
                 sale.change_stage(to, seen, reason)
             }
@@ -133,40 +129,45 @@ impl Aggregate for Sale {
     }
 }
 
+/// What of a sale an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// That it was opened.
+    Existence,
+    /// Where it stands.
+    Stage,
+}
+
 impl Reverse for Sale {
-    fn reverse(
-        &self,
-        _before: &Self,
-        undone: &SaleEvent,
-        later: &[SaleEvent],
-    ) -> Result<Vec<SaleEvent>, Kept> {
+    type Thing = Thing;
+
+    fn thing(event: &SaleEvent) -> Thing {
+        match event {
+            SaleEvent::Opened { .. } => Thing::Existence,
+            SaleEvent::StageChanged { .. } => Thing::Stage,
+        }
+    }
+
+    fn touched(undone: &SaleEvent, later: &SaleEvent) -> Option<String> {
+        let same = Self::thing(undone) == Self::thing(later);
+        same.then(|| "the sale moved on since".to_owned())
+    }
+
+    fn reverse(&self, _before: &Self, undone: &SaleEvent) -> Result<SaleEvent, Kept> {
         match undone {
             SaleEvent::Opened { .. } => Err(Kept::because(
                 "a sale that was opened stays; mark it lost instead",
             )),
-            SaleEvent::StageChanged { .. } if !later.is_empty() => {
-                Err(Kept::because("the sale moved on since"))
-            }
-            SaleEvent::StageChanged { from, to, .. } => {
-                let reason = Some(format!("undo of {from} to {to}"));
-                Ok(vec![SaleEvent::StageChanged {
-                    from: *to,
-                    to: *from,
-                    reason,
-                }])
-            }
+            SaleEvent::StageChanged { from, to, .. } => Ok(SaleEvent::StageChanged {
+                from: *to,
+                to: *from,
+                reason: Some(format!("undo of {from} to {to}")),
+            }),
         }
     }
 
     fn compensate(&self, events: Vec<SaleEvent>) -> SaleCommand {
-        SaleCommand::Compensate {
-            seen: Box::new(self.clone()),
-            events,
-        }
-    }
-
-    fn is_stale(refusal: &SaleError) -> bool {
-        *refusal == SaleError::MovedOn
+        SaleCommand::Compensate { events }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::aggregate::Sale;
 use super::event::SaleEvent;
 use super::stage::SaleStage;
 use crate::id::LeadId;
@@ -19,10 +18,8 @@ pub enum SaleCommand {
         /// What it is worth.
         amount: Money,
     },
-    /// Append what reverses an earlier change, if the sale is still as it was seen.
+    /// Append what reverses an earlier change; asked behind a known commit only.
     Compensate {
-        /// How it was.
-        seen: Box<Sale>,
         /// What reverses.
         events: Vec<SaleEvent>,
     },

@@ -138,6 +138,7 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             command: text("command"),
             correlation: entry::<_, A::Error>(&metadata, "correlation").unwrap_or(commit_id),
             causation: None,
+            undoes: None,
             traceparent: metadata.get("traceparent").cloned(),
             at: entry::<Timestamp, _>(&metadata, "at")?,
             retried: false,

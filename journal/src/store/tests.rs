@@ -36,6 +36,7 @@ fn meta(number: u128) -> Meta {
         command: "take".into(),
         correlation: Uuid::from_u128(number),
         causation: None,
+        undoes: None,
         traceparent: None,
         at: Timestamp::from_second(i64::try_from(number).unwrap()).unwrap(),
         retried: false,

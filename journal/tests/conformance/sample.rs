@@ -62,6 +62,7 @@ pub fn commit_of(stream: &StreamId, first_version: u64, events: &[LeadEvent]) ->
         command: "RecordMessages".into(),
         correlation: fresh_id(),
         causation: None,
+        undoes: None,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         at: Timestamp::UNIX_EPOCH,
         prev_hash: None,

@@ -72,6 +72,7 @@ fn commit(lead: u64, events: &[LeadEvent], version: u64) -> Commit {
         command: "fill".into(),
         correlation: fresh_id(),
         causation: None,
+        undoes: None,
         traceparent: None,
         at: Clock::System.now(),
         prev_hash: None,

@@ -1,17 +1,73 @@
 //! What reverses an earlier event of a contact.
 
-use super::{Contact, ContactError};
+use super::{Contact, MAX_ADDRESSES};
+use crate::contact::address::{Email, Phone};
 use crate::contact::command::ContactCommand;
-use crate::contact::event::ContactEvent;
+use crate::contact::event::{ContactEvent, ContactField};
 use crate::undo::{Kept, Reverse};
 
+/// What of a contact an event is about.
+#[derive(Debug, PartialEq)]
+pub enum Thing {
+    /// Whether there is such a contact at all.
+    Existence,
+    /// One text.
+    Text(ContactField),
+    /// Whether it has this phone.
+    Phone(Phone),
+    /// Whether it has this email.
+    Email(Email),
+}
+
 impl Reverse for Contact {
-    fn reverse(
-        &self,
-        _before: &Self,
-        undone: &ContactEvent,
-        later: &[ContactEvent],
-    ) -> Result<Vec<ContactEvent>, Kept> {
+    type Thing = Thing;
+
+    fn thing(event: &ContactEvent) -> Thing {
+        match event {
+            ContactEvent::Created { .. }
+            | ContactEvent::Removed {}
+            | ContactEvent::Restored {}
+            | ContactEvent::Erased {} => Thing::Existence,
+            ContactEvent::FieldChanged { field, .. } => Thing::Text(*field),
+            ContactEvent::PhoneAdded { phone } | ContactEvent::PhoneRemoved { phone } => {
+                Thing::Phone(phone.clone())
+            }
+            ContactEvent::EmailAdded { email } | ContactEvent::EmailRemoved { email } => {
+                Thing::Email(email.clone())
+            }
+        }
+    }
+
+    /// Whatever is done to a contact that came into being depends on its being there.
+    fn touched(undone: &ContactEvent, later: &ContactEvent) -> Option<String> {
+        let (thing, other) = (Self::thing(undone), Self::thing(later));
+        match (undone, later) {
+            (ContactEvent::Created { .. } | ContactEvent::Restored {}, _) => {
+                Some("the contact was changed since; remove it instead".to_owned())
+            }
+            (_, ContactEvent::Removed {}) => Some("the contact was removed since".to_owned()),
+            (_, ContactEvent::Restored {}) => Some("the contact was restored since".to_owned()),
+            (_, ContactEvent::FieldChanged { field, .. }) if thing == other => {
+                Some(format!("{field} was changed since"))
+            }
+            (_, ContactEvent::PhoneAdded { .. }) if thing == other => Some(there("phone")),
+            (_, ContactEvent::PhoneRemoved { .. }) if thing == other => Some(gone("phone")),
+            (_, ContactEvent::EmailAdded { .. }) if thing == other => Some(there("email")),
+            (_, ContactEvent::EmailRemoved { .. }) if thing == other => Some(gone("email")),
+            (
+                _,
+                ContactEvent::Created { .. }
+                | ContactEvent::FieldChanged { .. }
+                | ContactEvent::PhoneAdded { .. }
+                | ContactEvent::PhoneRemoved { .. }
+                | ContactEvent::EmailAdded { .. }
+                | ContactEvent::EmailRemoved { .. }
+                | ContactEvent::Erased {},
+            ) => None,
+        }
+    }
+
+    fn reverse(&self, _before: &Self, undone: &ContactEvent) -> Result<ContactEvent, Kept> {
         let Some(card) = &self.card else {
             return Err(Kept::because("there is no such contact"));
         };
@@ -23,54 +79,43 @@ impl Reverse for Contact {
         if self.removed && *undone != (ContactEvent::Removed {}) {
             return Err(Kept::because("the contact was removed since"));
         }
-        let gone = |field: &str| Kept::because(format!("this {field} was removed since"));
-        let there = |field: &str| Kept::because(format!("this {field} was added again since"));
         match undone {
-            ContactEvent::Created { .. } | ContactEvent::Restored {} if later.is_empty() => {
-                Ok(vec![ContactEvent::Removed {}])
+            ContactEvent::Created { .. } | ContactEvent::Restored {} => {
+                Ok(ContactEvent::Removed {})
             }
-            ContactEvent::Created { .. } | ContactEvent::Restored {} => Err(Kept::because(
-                "the contact was changed since; remove it instead",
-            )),
-            ContactEvent::FieldChanged { field, from, to } => {
-                let again = |event: &ContactEvent| matches!(event, ContactEvent::FieldChanged { field: other, .. } if other == field);
-                if later.iter().any(again) {
-                    return Err(Kept::because(format!("{field} was changed since")));
-                }
-                Ok(vec![ContactEvent::FieldChanged {
-                    field: *field,
-                    from: to.clone(),
-                    to: from.clone(),
-                }])
+            ContactEvent::FieldChanged { field, from, to } => Ok(ContactEvent::FieldChanged {
+                field: *field,
+                from: to.clone(),
+                to: from.clone(),
+            }),
+            ContactEvent::PhoneAdded { phone } => {
+                taken_away(&card.phones, phone, "phone")?;
+                Ok(ContactEvent::PhoneRemoved {
+                    phone: phone.clone(),
+                })
             }
-            ContactEvent::PhoneAdded { phone } if !card.phones.contains(phone) => {
-                Err(gone("phone"))
+            ContactEvent::PhoneRemoved { phone } => {
+                put_back(&card.phones, phone, "phone")?;
+                Ok(ContactEvent::PhoneAdded {
+                    phone: phone.clone(),
+                })
             }
-            ContactEvent::PhoneAdded { phone } => Ok(vec![ContactEvent::PhoneRemoved {
-                phone: phone.clone(),
-            }]),
-            ContactEvent::PhoneRemoved { phone } if card.phones.contains(phone) => {
-                Err(there("phone"))
+            ContactEvent::EmailAdded { email } => {
+                taken_away(&card.emails, email, "email")?;
+                Ok(ContactEvent::EmailRemoved {
+                    email: email.clone(),
+                })
             }
-            ContactEvent::PhoneRemoved { phone } => Ok(vec![ContactEvent::PhoneAdded {
-                phone: phone.clone(),
-            }]),
-            ContactEvent::EmailAdded { email } if !card.emails.contains(email) => {
-                Err(gone("email"))
+            ContactEvent::EmailRemoved { email } => {
+                put_back(&card.emails, email, "email")?;
+                Ok(ContactEvent::EmailAdded {
+                    email: email.clone(),
+                })
             }
-            ContactEvent::EmailAdded { email } => Ok(vec![ContactEvent::EmailRemoved {
-                email: email.clone(),
-            }]),
-            ContactEvent::EmailRemoved { email } if card.emails.contains(email) => {
-                Err(there("email"))
-            }
-            ContactEvent::EmailRemoved { email } => Ok(vec![ContactEvent::EmailAdded {
-                email: email.clone(),
-            }]),
             ContactEvent::Removed {} if !self.removed => {
                 Err(Kept::because("the contact was restored since"))
             }
-            ContactEvent::Removed {} => Ok(vec![ContactEvent::Restored {}]),
+            ContactEvent::Removed {} => Ok(ContactEvent::Restored {}),
             ContactEvent::Erased {} => Err(Kept::because("an erasure is for ever")),
         }
     }
@@ -81,8 +126,27 @@ impl Reverse for Contact {
             events,
         }
     }
+}
 
-    fn is_stale(refusal: &ContactError) -> bool {
-        *refusal == ContactError::MovedOn
+fn gone(what: &str) -> String {
+    format!("this {what} was removed since")
+}
+
+fn there(what: &str) -> String {
+    format!("this {what} was added again since")
+}
+
+fn taken_away<T: PartialEq>(list: &[T], value: &T, what: &str) -> Result<(), Kept> {
+    let held = list.contains(value);
+    held.then_some(()).ok_or_else(|| Kept(gone(what)))
+}
+
+fn put_back<T: PartialEq>(list: &[T], value: &T, what: &str) -> Result<(), Kept> {
+    match list {
+        list if list.contains(value) => Err(Kept(there(what))),
+        list if list.len() >= MAX_ADDRESSES => Err(Kept(format!(
+            "a contact has at most {MAX_ADDRESSES} {what}s, and this one has them by now"
+        ))),
+        _ => Ok(()),
     }
 }

@@ -1,31 +1,74 @@
 //! What reverses an earlier event of a lead.
 
-use super::{Lead, LeadError, OpenLead};
+use super::Lead;
 use crate::lead::command::LeadCommand;
 use crate::lead::event::LeadEvent;
 use crate::undo::{Kept, Reverse};
 
-/// Why a step was not the last one.
-const MOVED: &str = "the lead moved on since";
+/// What of a lead an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// That it came in.
+    Existence,
+    /// Where it stands.
+    Stage,
+    /// Its line of business.
+    Domain,
+    /// Whose it is.
+    Contact,
+    /// How many messages were counted: a sum, which everybody may add to.
+    Messages,
+    /// Its newest judgement.
+    Judgement,
+}
+
+impl Thing {
+    const fn touched(self) -> &'static str {
+        match self {
+            Self::Stage | Self::Existence => "the lead moved on since",
+            Self::Domain => "business_domain was changed since",
+            Self::Contact => "contact_id was changed since",
+            Self::Messages => "these messages were withdrawn since",
+            Self::Judgement => "it was analysed or transferred since",
+        }
+    }
+}
 
 impl Reverse for Lead {
-    fn reverse(
-        &self,
-        before: &Self,
-        undone: &LeadEvent,
-        later: &[LeadEvent],
-    ) -> Result<Vec<LeadEvent>, Kept> {
+    type Thing = Thing;
+
+    fn thing(event: &LeadEvent) -> Thing {
+        match event {
+            LeadEvent::Opened { .. } => Thing::Existence,
+            LeadEvent::StageChanged { .. } | LeadEvent::Transferred { .. } => Thing::Stage,
+            LeadEvent::DomainSet { .. } | LeadEvent::DomainCleared {} => Thing::Domain,
+            LeadEvent::ContactLinked { .. } | LeadEvent::ContactUnlinked {} => Thing::Contact,
+            LeadEvent::Analyzed(_) | LeadEvent::AnalysisWithdrawn {} => Thing::Judgement,
+            LeadEvent::MessagesRecorded { .. } | LeadEvent::MessagesWithdrawn { .. } => {
+                Thing::Messages
+            }
+        }
+    }
+
+    /// A transfer stands on the judgement too. Counting is undone whatever else was counted since.
+    fn touched(undone: &LeadEvent, later: &LeadEvent) -> Option<String> {
+        let thing = Self::thing(undone);
+        let transferred = matches!(later, LeadEvent::Transferred { .. });
+        let touched = match thing {
+            Thing::Messages => false,
+            Thing::Judgement => transferred || Self::thing(later) == thing,
+            Thing::Existence | Thing::Stage | Thing::Domain | Thing::Contact => {
+                Self::thing(later) == thing
+            }
+        };
+        touched.then(|| thing.touched().to_owned())
+    }
+
+    fn reverse(&self, before: &Self, undone: &LeadEvent) -> Result<LeadEvent, Kept> {
         let Some(now) = &self.open else {
             return Err(Kept::because("there is no such lead"));
         };
         let before = before.open.as_ref();
-        let touched = |same: fn(&LeadEvent) -> bool, why: &str| {
-            if later.iter().any(same) {
-                Err(Kept::because(why))
-            } else {
-                Ok(())
-            }
-        };
         match undone {
             LeadEvent::Opened { .. } => Err(Kept::because(
                 "a lead that came in stays; mark it lost instead",
@@ -33,126 +76,88 @@ impl Reverse for Lead {
             LeadEvent::Transferred { sale, .. } => Err(Kept::because(format!(
                 "it became sale {sale}; mark that sale lost instead"
             ))),
-            LeadEvent::StageChanged { from, to, .. } => {
-                touched(is_step, MOVED)?;
-                let reason = Some(format!("undo of {from} to {to}"));
-                Ok(vec![LeadEvent::StageChanged {
-                    from: *to,
-                    to: *from,
-                    reason,
-                }])
-            }
+            LeadEvent::StageChanged { from, to, .. } => Ok(LeadEvent::StageChanged {
+                from: *to,
+                to: *from,
+                reason: Some(format!("undo of {from} to {to}")),
+            }),
             LeadEvent::DomainSet { .. } | LeadEvent::DomainCleared {} => {
-                touched(is_domain, "business_domain was changed since")?;
-                let event = before.and_then(|lead| lead.business_domain);
-                Ok(vec![
-                    event.map_or(LeadEvent::DomainCleared {}, |business_domain| {
+                let domain = before.and_then(|lead| lead.business_domain);
+                Ok(
+                    domain.map_or(LeadEvent::DomainCleared {}, |business_domain| {
                         LeadEvent::DomainSet { business_domain }
                     }),
-                ])
+                )
             }
             LeadEvent::ContactLinked { .. } | LeadEvent::ContactUnlinked {} => {
-                touched(is_contact, "contact_id was changed since")?;
-                let event = before.and_then(|lead| lead.contact);
-                Ok(vec![
-                    event.map_or(LeadEvent::ContactUnlinked {}, |contact| {
-                        LeadEvent::ContactLinked { contact }
-                    }),
-                ])
+                let contact = before.and_then(|lead| lead.contact);
+                Ok(contact.map_or(LeadEvent::ContactUnlinked {}, |contact| {
+                    LeadEvent::ContactLinked { contact }
+                }))
             }
             LeadEvent::Analyzed(_) | LeadEvent::AnalysisWithdrawn {} => {
-                touched(is_judgement, "it was analysed or transferred since")?;
-                let event = before.and_then(|lead| lead.analysis.clone());
-                Ok(vec![event.map_or(
-                    LeadEvent::AnalysisWithdrawn {},
-                    LeadEvent::Analyzed,
-                )])
+                let analysis = before.and_then(|lead| lead.analysis.clone());
+                Ok(analysis.map_or(LeadEvent::AnalysisWithdrawn {}, LeadEvent::Analyzed))
             }
-            LeadEvent::MessagesRecorded { increment, .. } => withdraw(now, *increment),
-            LeadEvent::MessagesWithdrawn { decrement, .. } => {
-                let total = now.message_count.saturating_add((*decrement).into());
-                Ok(vec![LeadEvent::MessagesRecorded {
-                    increment: *decrement,
-                    total,
-                }])
+            LeadEvent::MessagesRecorded { increment, .. } => {
+                let total = now.message_count.checked_sub((*increment).into());
+                Ok(LeadEvent::MessagesWithdrawn {
+                    decrement: *increment,
+                    total: total.ok_or_else(|| Kept::because(Thing::Messages.touched()))?,
+                })
             }
+            LeadEvent::MessagesWithdrawn { decrement, .. } => Ok(LeadEvent::MessagesRecorded {
+                increment: *decrement,
+                total: now.message_count.saturating_add((*decrement).into()),
+            }),
         }
     }
 
     fn compensate(&self, events: Vec<LeadEvent>) -> LeadCommand {
-        LeadCommand::Compensate {
-            seen: Box::new(self.clone()),
-            events,
-        }
+        LeadCommand::Compensate { events }
     }
-
-    fn is_stale(refusal: &LeadError) -> bool {
-        *refusal == LeadError::MovedOn
-    }
-}
-
-/// Counting is undone whatever else was counted since.
-fn withdraw(now: &OpenLead, increment: u32) -> Result<Vec<LeadEvent>, Kept> {
-    let total = now.message_count.checked_sub(increment.into());
-    let total = total.ok_or_else(|| Kept::because("these messages were withdrawn since"))?;
-    Ok(vec![LeadEvent::MessagesWithdrawn {
-        decrement: increment,
-        total,
-    }])
-}
-
-const fn is_step(event: &LeadEvent) -> bool {
-    matches!(
-        event,
-        LeadEvent::StageChanged { .. } | LeadEvent::Transferred { .. }
-    )
-}
-
-const fn is_domain(event: &LeadEvent) -> bool {
-    matches!(
-        event,
-        LeadEvent::DomainSet { .. } | LeadEvent::DomainCleared {}
-    )
-}
-
-const fn is_contact(event: &LeadEvent) -> bool {
-    matches!(
-        event,
-        LeadEvent::ContactLinked { .. } | LeadEvent::ContactUnlinked {}
-    )
-}
-
-const fn is_judgement(event: &LeadEvent) -> bool {
-    matches!(
-        event,
-        LeadEvent::Analyzed(_) | LeadEvent::AnalysisWithdrawn {} | LeadEvent::Transferred { .. }
-    )
 }
 
 #[cfg(test)]
 mod tests {
-    use cqrs_es::Aggregate as _;
+    use uuid::Uuid;
 
-    use super::super::{Lead, LeadError};
-    use crate::event::Decide as _;
+    use super::super::Lead;
     use crate::lead::event::LeadEvent;
     use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
-    use crate::undo::Reverse as _;
+    use crate::undo::{Change, Kept, Outcome, Undoes, outcomes};
 
-    fn after(events: &[LeadEvent]) -> Lead {
+    /// A lead that came in, and what was done to it; each with the place of what it undoes.
+    fn history(changes: &[(LeadEvent, Undoes)]) -> Vec<Change<LeadEvent>> {
         let opened = LeadEvent::Opened {
             source: LeadSource::Manual,
             business_domain: None,
             contact: None,
         };
-        let mut lead = Lead::default();
-        for event in [opened].iter().chain(events) {
-            lead.apply(event.clone());
-        }
-        lead
+        let all = [(opened, Undoes::Nothing)].into_iter();
+        (0..)
+            .zip(all.chain(changes.iter().cloned()))
+            .map(|(id, (event, undoes))| Change {
+                id: Uuid::from_u128(id),
+                undoes,
+                events: vec![event],
+            })
+            .collect()
     }
 
-    fn step(from: LeadStage, to: LeadStage) -> LeadEvent {
+    fn undo(changes: &[(LeadEvent, Undoes)], place: usize) -> Outcome<LeadEvent> {
+        outcomes::<Lead>(&history(changes), place).remove(0)
+    }
+
+    const fn plain(event: LeadEvent) -> (LeadEvent, Undoes) {
+        (event, Undoes::Nothing)
+    }
+
+    const fn undoing(place: u128, event: LeadEvent) -> (LeadEvent, Undoes) {
+        (event, Undoes::Commit(Uuid::from_u128(place)))
+    }
+
+    const fn step(from: LeadStage, to: LeadStage) -> LeadEvent {
         LeadEvent::StageChanged {
             from,
             to,
@@ -160,50 +165,74 @@ mod tests {
         }
     }
 
+    const fn counted(increment: u32, total: u64) -> LeadEvent {
+        LeadEvent::MessagesRecorded { increment, total }
+    }
+
+    const fn withdrawn(decrement: u32, total: u64) -> LeadEvent {
+        LeadEvent::MessagesWithdrawn { decrement, total }
+    }
+
+    fn kept(reason: &str) -> Outcome<LeadEvent> {
+        Outcome::Kept(Kept::because(reason))
+    }
+
     #[test]
     fn the_last_step_is_taken_back_and_an_earlier_one_is_kept() {
-        let (first, second) = (
-            step(LeadStage::New, LeadStage::Contacted),
-            step(LeadStage::Contacted, LeadStage::Lost),
-        );
-        let now = after(&[first.clone(), second.clone()]);
-        let back = now
-            .reverse(&after(std::slice::from_ref(&first)), &second, &[])
-            .unwrap();
-        let mut undone = now.clone();
-        for event in back {
-            undone.apply(event);
-        }
-        assert_eq!(
-            undone,
-            after(std::slice::from_ref(&first)),
-            "as if it had not been"
-        );
-        assert_eq!(
-            now.reverse(&after(&[]), &first, &[second]).unwrap_err().0,
-            "the lead moved on since"
+        let steps = [
+            plain(step(LeadStage::New, LeadStage::Contacted)),
+            plain(step(LeadStage::Contacted, LeadStage::Lost)),
+        ];
+        let back = LeadEvent::StageChanged {
+            from: LeadStage::Lost,
+            to: LeadStage::Contacted,
+            reason: Some("undo of contacted to lost".into()),
+        };
+        assert_eq!(undo(&steps, 2), Outcome::Reversed(back.clone()));
+        assert_eq!(undo(&steps, 1), kept("the lead moved on since"));
+        let [first, second] = steps;
+        let undone = [first, second, undoing(2, back)];
+        assert_eq!(undo(&undone, 2), Outcome::UndoneBy(3));
+        assert!(
+            matches!(undo(&undone, 1), Outcome::Reversed(_)),
+            "what was undone again has touched nothing"
         );
     }
 
     #[test]
     fn a_domain_goes_back_to_the_one_before_or_to_none() {
-        let set = |business_domain| LeadEvent::DomainSet { business_domain };
-        let (first, second) = (set(BusinessDomain::First), set(BusinessDomain::Second));
-        let now = after(&[first.clone(), second.clone()]);
-        let before = after(std::slice::from_ref(&first));
-        assert_eq!(now.reverse(&before, &second, &[]), Ok(vec![first.clone()]));
+        let set = |business_domain| plain(LeadEvent::DomainSet { business_domain });
+        let first = set(BusinessDomain::First);
+        let both = [first.clone(), set(BusinessDomain::Second)];
+        assert_eq!(undo(&both, 2), Outcome::Reversed(first.0.clone()));
         assert_eq!(
-            before.reverse(&after(&[]), &first, &[]),
-            Ok(vec![LeadEvent::DomainCleared {}])
+            undo(&[first], 1),
+            Outcome::Reversed(LeadEvent::DomainCleared {})
         );
     }
 
     #[test]
-    fn an_undo_that_comes_too_late_is_refused() {
-        let first = step(LeadStage::New, LeadStage::Contacted);
-        let seen = after(std::slice::from_ref(&first));
-        let back = seen.reverse(&after(&[]), &first, &[]).unwrap();
-        let moved = after(&[first, step(LeadStage::Contacted, LeadStage::Qualified)]);
-        assert_eq!(moved.decide(seen.compensate(back)), Err(LeadError::MovedOn));
+    fn a_count_is_taken_back_once_whatever_was_counted_since() {
+        let counts = [plain(counted(100, 100)), plain(counted(5, 105))];
+        assert_eq!(undo(&counts, 1), Outcome::Reversed(withdrawn(100, 5)));
+        let [first, second] = counts;
+        let mut all = vec![first, second, undoing(2, withdrawn(5, 100))];
+        assert_eq!(undo(&all, 2), Outcome::UndoneBy(3));
+        assert_eq!(undo(&all, 3), Outcome::Reversed(counted(5, 105)));
+        all.push(undoing(3, counted(5, 105)));
+        assert_eq!(undo(&all, 3), Outcome::UndoneBy(4));
+        assert_eq!(undo(&all, 2), Outcome::Reversed(withdrawn(5, 100)));
+    }
+
+    #[test]
+    fn a_count_that_an_older_program_may_have_undone_is_kept() {
+        let counts = [
+            plain(counted(5, 5)),
+            (withdrawn(5, 0), Undoes::Unnamed),
+            plain(counted(7, 7)),
+        ];
+        let unclear = "an older undo, which does not say of what, was made since";
+        assert_eq!(undo(&counts, 1), kept(unclear));
+        assert_eq!(undo(&counts, 3), Outcome::Reversed(withdrawn(7, 0)));
     }
 }
