@@ -16,7 +16,8 @@ async fn ready(crm: &Crm, process: usize) -> (u16, Value) {
     let answer = crm.request_to(process, Method::GET, "/ready").send().await;
     let answer = answer.unwrap();
     let status = answer.status().as_u16();
-    (status, answer.json().await.unwrap())
+    let body = answer.text().await.unwrap();
+    (status, serde_json::from_str(&body).unwrap())
 }
 
 async fn metrics(crm: &Crm, process: usize) -> String {
