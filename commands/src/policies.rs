@@ -98,11 +98,14 @@ async fn follow<P: Policy>(
             Err(_nothing_new) => Vec::new(),
         };
         part.works();
-        for recorded in &batch {
-            policy.react(recorded).await?;
-            part.works();
-            failpoint::reach("policy.reacted");
-            cursor.passed(recorded.position.sequence);
+        for entry in &batch {
+            // What cannot be read is noted by the log itself, and holds nobody up.
+            if let Some(recorded) = entry.commit() {
+                policy.react(recorded).await?;
+                part.works();
+                failpoint::reach("policy.reacted");
+            }
+            cursor.passed(entry.position().sequence);
             if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
                 meters::policy_of_another(policy.name(), partition);
                 return Ok(());

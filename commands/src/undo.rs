@@ -4,6 +4,8 @@
 //! What is undone is decided on the record's whole history ([`domain::undo`]), and appended directly behind
 //! it or not at all: whoever loses a race looks again, and finds what the winner undid.
 
+use std::sync::Arc;
+
 use cqrs_es::{Aggregate, AggregateError};
 use domain::contact::aggregate::{Contact, ContactError};
 use domain::event::Stored;
@@ -12,6 +14,7 @@ use domain::lead::aggregate::Lead;
 use domain::sale::aggregate::Sale;
 use domain::undo::{self, Change, Outcome, Reverse, Undoes};
 use journal::JournalError;
+use journal::entry::{Entry, readable};
 use journal::envelope::Recorded;
 use journal::position::Position;
 use journal::store::Loaded;
@@ -143,25 +146,29 @@ impl Undoing {
         Ok((outcomes, last))
     }
 
-    async fn find(&self, what: What, origin: &Origin) -> Result<Vec<Recorded>, UndoError> {
+    async fn find(&self, what: What, origin: &Origin) -> Result<Vec<Arc<Recorded>>, UndoError> {
         let journal = self.desk.journal();
         let partition = journal.partition(&origin.workspace);
-        let ours = |recorded: &Recorded| recorded.commit.workspace == origin.workspace;
+        let ours = |entry: &Entry| {
+            let stream = entry.stream();
+            stream.is_some_and(|stream| stream.workspace == origin.workspace)
+        };
         let correlation = match what {
             What::At(at) if at.partition != partition || at.sequence == 0 => {
                 return Err(UndoError::Nothing);
             }
             What::At(at) => {
                 let found = journal.read(partition, at.sequence - 1, 1).await?;
-                return Ok(found
-                    .into_iter()
-                    .filter(|found| found.position == at && ours(found))
-                    .collect());
+                let found = found.into_iter();
+                let found = found.filter(|found| found.position() == at && ours(found));
+                return Ok(readable(&found.collect::<Vec<_>>())?);
             }
             What::Request(correlation) => correlation,
         };
         let mut caused = journal.caused_by(partition, correlation).await?;
-        caused.retain(|recorded| ours(recorded) && number(recorded).is_some());
+        caused.retain(ours);
+        let mut caused = readable(&caused)?;
+        caused.retain(|recorded| number(recorded).is_some());
         Ok(caused)
     }
 
@@ -294,7 +301,7 @@ impl<A: Handled + Reverse> Plan<A> {
         origin: &Origin,
     ) -> Result<Prepared<A>, UndoError> {
         let stream = recorded.commit.stream();
-        let mut history = desk.journal().load(&stream, 0).await?;
+        let mut history = readable(&desk.journal().load(&stream, 0).await?)?;
         let ours = origin.commit_id(&stream, COMPENSATE);
         let made = history
             .iter()
@@ -304,7 +311,7 @@ impl<A: Handled + Reverse> Plan<A> {
             history.truncate(place);
             position
         });
-        let changes = history.iter().map(change::<A>);
+        let changes = history.iter().map(|recorded| change::<A>(recorded));
         let changes: Vec<Change<A::Event>> = changes.collect::<Result<_, _>>()?;
         let id = recorded.commit.commit_id;
         let place = changes.iter().position(|change| change.id == id);

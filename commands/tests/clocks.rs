@@ -13,6 +13,7 @@ use domain::lead::command::LeadCommand;
 use domain::lead::stage::LeadSource;
 use jiff::SignedDuration;
 use journal::Journal;
+use journal::entry::readable;
 use journal::memory::MemoryJournal;
 use journal::token::Token;
 
@@ -46,7 +47,7 @@ async fn streams_go_on_and_time_never_runs_backwards_in_them() {
         let lead = desk.send::<Lead>(LeadId(1), count, &origin).await.unwrap();
         assert_eq!(lead.version, version);
     }
-    let commits = journal.read(0, 0, 10).await.unwrap();
+    let commits = readable(&journal.read(0, 0, 10).await.unwrap()).unwrap();
     let times: Vec<_> = commits.iter().map(|recorded| recorded.commit.at).collect();
     assert!(times.is_sorted(), "{times:?}");
     let workspace = main_workspace();

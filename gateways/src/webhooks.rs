@@ -29,6 +29,7 @@ use domain::webhook::aggregate::Webhook;
 use futures::StreamExt as _;
 use futures::stream::select_all;
 use journal::JournalError;
+use journal::entry::Entry;
 use journal::envelope::Recorded;
 use journal::health::{Part, supervised};
 use journal::token::Token;
@@ -119,7 +120,7 @@ impl Service {
         loop {
             part.waits();
             let batch = feed.next().await.ok_or(ServeError::Ended)?;
-            for recorded in &batch? {
+            for recorded in batch?.iter().filter_map(Entry::commit) {
                 self.heard(&mut served, recorded);
             }
         }

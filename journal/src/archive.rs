@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 
-use crate::envelope::{CommitHash, Recorded};
+use crate::entry::Entry;
+use crate::envelope::CommitHash;
 use crate::health::{Part, supervised};
 use crate::position::Position;
-use crate::{Journal, JournalError, meters};
+use crate::{Journal, JournalError, line, meters};
 
 /// How long a copier waits after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -54,7 +55,7 @@ pub struct Archived {
     pub position: Position,
     /// The hash of what the log held.
     pub hash: String,
-    /// What the log held, byte for byte.
+    /// What the log held, byte for byte, as a [`line`].
     pub body: String,
 }
 
@@ -63,21 +64,15 @@ impl Archived {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         CommitHash::of(self.body.as_bytes()).to_string() == self.hash
+            || line::read(&self.body).is_ok_and(|line| line.sealed.hash.to_string() == self.hash)
     }
 
-    /// What the archive is to have of a commit.
-    fn of(recorded: &Recorded) -> Result<Self, JournalError> {
-        let position = recorded.position;
-        let corrupt = |reason: String| JournalError::Corrupt { position, reason };
-        let body =
-            serde_json::to_string(&recorded.commit).map_err(|error| corrupt(error.to_string()))?;
-        if CommitHash::of(body.as_bytes()) != recorded.hash {
-            return Err(corrupt("it was not written by Rapport".into()));
-        }
+    /// What the archive is to have of an entry.
+    fn of(entry: &Entry) -> Result<Self, JournalError> {
         Ok(Self {
-            position,
-            hash: recorded.hash.to_string(),
-            body,
+            position: entry.position(),
+            hash: entry.hash().to_string(),
+            body: line::write(entry)?,
         })
     }
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::JournalError;
+use crate::entry::Fault;
 use crate::position::Position;
 use crate::token::{StreamId, Token};
 
@@ -131,6 +132,9 @@ pub struct Sealed {
     pub stream: StreamId,
     /// The version that its first event gives the aggregate.
     pub first_version: u64,
+    /// Whether we vouch for it. Only what is copied out of another log may be something that nobody
+    /// of ours wrote, and must stay so.
+    pub is_authentic: bool,
 }
 
 impl Sealed {
@@ -152,6 +156,7 @@ impl Sealed {
             commit_id: commit.commit_id,
             stream: commit.stream(),
             first_version: commit.first_version,
+            is_authentic: true,
         })
     }
 }
@@ -169,11 +174,12 @@ pub struct Recorded {
 
 impl Recorded {
     /// Reads what is stored at a position.
-    pub fn read(position: Position, bytes: &[u8]) -> Result<Self, JournalError> {
-        let commit = serde_json::from_slice(bytes).map_err(|error| JournalError::Corrupt {
-            position,
-            reason: error.to_string(),
-        })?;
+    pub fn read(position: Position, bytes: &[u8]) -> Result<Self, Fault> {
+        let undecodable = |error: serde_json::Error| Fault::Undecodable(error.to_string());
+        let commit: Commit = serde_json::from_slice(bytes).map_err(undecodable)?;
+        if commit.events.is_empty() || commit.first_version == 0 {
+            return Err(Fault::Undecodable("it has no events or no version".into()));
+        }
         Ok(Self {
             position,
             commit,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 
-use crate::envelope::Recorded;
+use crate::entry::Entry;
 use crate::health::Part;
-use crate::{Feed, Journal, JournalError, pace, sealing, tail};
+use crate::{Feed, Journal, JournalError, pace, tail};
 
 /// The tails of one partition.
 #[derive(Debug, Default, Clone)]
@@ -63,18 +63,20 @@ impl tail::Source for Stored {
         head.map(|head| Ok(head?.sequence)).boxed()
     }
 
-    fn read(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
+    fn read(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
         let read = self.journal.read_sealed(self.partition, after, limit);
-        read.map(|read| read.map(shared)).boxed()
+        read.boxed()
     }
 
     fn follow(&self, after: u64) -> Feed {
-        let commits = self.journal.commits(self.partition, after);
-        pace::paced(commits).map(|batch| batch.map(shared)).boxed()
+        let entries = self.journal.entries(self.partition, after);
+        let faults = self.journal.faults().clone();
+        let noted = move |batch: &Result<Vec<Entry>, JournalError>| {
+            if let Ok(entries) = batch {
+                faults.note(entries);
+            }
+        };
+        pace::paced(entries).inspect(noted).boxed()
     }
 
     fn part(&self) -> Part {
@@ -87,28 +89,23 @@ impl tail::Source for Opened {
         self.0.head()
     }
 
-    fn read(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>> {
+    fn read(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>> {
         let Stored { journal, partition } = &self.0;
-        let read = journal.read(*partition, after, limit);
-        read.map(|read| read.map(shared)).boxed()
+        journal.read(*partition, after, limit).boxed()
     }
 
     fn follow(&self, after: u64) -> Feed {
         let Stored { journal, partition } = &self.0;
-        let sealed = journal.follow_sealed(*partition, after);
-        sealing::opened(journal.vault().clone(), sealed)
+        let (sealed, journal) = (journal.follow_sealed(*partition, after), journal.clone());
+        let opened = move |batch: Result<Vec<Entry>, JournalError>| {
+            let journal = journal.clone();
+            async move { journal.opened(batch?).await }
+        };
+        sealed.then(opened).boxed()
     }
 
     fn part(&self) -> Part {
         let Stored { journal, partition } = &self.0;
         journal.health().part_of("log-tail-opened", partition)
     }
-}
-
-fn shared(commits: Vec<Recorded>) -> Vec<Arc<Recorded>> {
-    commits.into_iter().map(Arc::new).collect()
 }

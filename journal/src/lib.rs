@@ -1,8 +1,10 @@
 //! The event log.
 //!
 //! - [`token`], [`position`], [`envelope`]: what is stored and where
+//! - [`entry`]: what a reader gets of a position, also where it cannot be read
 //! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
+//! - [`line`]: an entry as a line of text, for what is copied
 //! - [`archive`]: the copy in another place, PostgreSQL or KurrentDB
 //! - `search`: the log by time
 //! - `following`, `tail`: the end of the log, read once for everybody in the process
@@ -16,10 +18,12 @@
 
 pub mod archive;
 pub mod claim;
+pub mod entry;
 pub mod envelope;
 pub mod failpoint;
 mod following;
 pub mod health;
+pub mod line;
 pub mod memory;
 pub mod meters;
 pub mod nats;
@@ -44,7 +48,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use claim::{Claim, ClaimKey};
-use envelope::{Recorded, Sealed};
+use entry::{Entry, Faults};
+use envelope::Sealed;
 use position::Position;
 use token::StreamId;
 
@@ -91,11 +96,8 @@ impl JournalError {
 }
 
 /// Commits in log order, in batches as large as are at hand (at most 4096): first what is stored, then what
-/// comes; it only ends with an error.
-pub type Feed = BoxStream<'static, Result<Vec<Arc<Recorded>>, JournalError>>;
-
-/// The same, as a backend reads them.
-type Commits = BoxStream<'static, Result<Vec<Recorded>, JournalError>>;
+/// comes. What cannot be read is an entry as well; it only ends with an error of the log itself.
+pub type Feed = BoxStream<'static, Result<Vec<Entry>, JournalError>>;
 
 /// Where the log is held.
 #[derive(Debug, Clone)]
@@ -117,6 +119,7 @@ pub struct Journal {
     health: health::Health,
     /// By partition.
     tails: Arc<[following::Tails]>,
+    faults: Faults,
 }
 
 impl From<Backend> for Journal {
@@ -156,6 +159,7 @@ impl Journal {
             vault,
             health,
             tails: Arc::new([]),
+            faults: Faults::default(),
         };
         let tails = (0..journal.partitions()).map(|_| following::Tails::default());
         journal.tails = tails.collect();
@@ -180,6 +184,12 @@ impl Journal {
         &self.health
     }
 
+    /// What this process has found unreadable.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Appends a commit directly behind the stream's commit at `expected_last` (0: the stream
     /// is empty), durably before it answers.
     ///
@@ -196,26 +206,33 @@ impl Journal {
         Ok(position)
     }
 
-    /// The commits of a stream behind this sequence, in order.
-    pub async fn load(&self, stream: &StreamId, after: u64) -> Result<Vec<Recorded>, JournalError> {
+    /// What a stream has behind this sequence, in order.
+    pub async fn load(&self, stream: &StreamId, after: u64) -> Result<Vec<Entry>, JournalError> {
         let sealed = match &self.backend {
             Backend::Memory(journal) => journal.load(stream, after).await,
             Backend::Sqlite(journal) => journal.load(stream, after).await,
             // Boxed: the compiler cannot see through its retries that the future is `Send`.
             Backend::Nats(journal) => journal.load(stream, after).boxed().await,
         };
-        sealing::open(&self.vault, sealed?).await
+        self.opened(sealed?).await
     }
 
-    /// Commits of a partition behind this sequence, at most `limit`, in order.
+    /// What a partition has behind this sequence, at most `limit` entries, in order.
     pub async fn read(
         &self,
         partition: u16,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let sealed = self.read_sealed(partition, after, limit).await?;
-        sealing::open(&self.vault, sealed).await
+        self.opened(sealed).await
+    }
+
+    /// With personal fields opened; what this program or this vault cannot read is unreadable.
+    pub(crate) async fn opened(&self, sealed: Vec<Entry>) -> Result<Vec<Entry>, JournalError> {
+        let entries = sealing::open(self, sealed).await?;
+        self.faults.note(&entries);
+        Ok(entries)
     }
 
     /// The same, as they are stored: personal fields stay sealed.
@@ -224,11 +241,14 @@ impl Journal {
         partition: u16,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        each!(self, journal => journal.read(partition, after, limit).await)
+    ) -> Result<Vec<Entry>, JournalError> {
+        let entries = each!(self, journal => journal.read(partition, after, limit).await)?;
+        self.faults.note(&entries);
+        Ok(entries)
     }
 
-    /// Every commit of a partition that one request caused, in order.
+    /// Every commit of a partition that one request caused, in order, and what cannot be read and
+    /// may be of that request.
     ///
     /// The SQLite file has an index: it costs what it finds, however long the log. NATS has none: it
     /// costs what was appended since the request was made, because its id, a `UUIDv7`, tells when
@@ -237,18 +257,18 @@ impl Journal {
         &self,
         partition: u16,
         correlation: Uuid,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let sealed = match &self.backend {
             Backend::Memory(journal) => journal.caused_by(correlation).await,
             Backend::Sqlite(journal) => journal.caused_by(correlation).await,
             // Boxed for the reason given at `load`.
             Backend::Nats(journal) => journal.caused_by(partition, correlation).boxed().await,
         };
-        sealing::open(&self.vault, sealed?).await
+        self.opened(sealed?).await
     }
 
     /// What the backend has behind this sequence, and what comes.
-    fn commits(&self, partition: u16, after: u64) -> Commits {
+    fn entries(&self, partition: u16, after: u64) -> Feed {
         each!(self, journal => journal.follow(partition, after))
     }
 
@@ -268,11 +288,22 @@ impl Journal {
     }
 
     /// Asks what holds the log whether it is whole, beyond the commits themselves. NATS checks what
-    /// it keeps by itself, when it starts and when it reads.
-    pub async fn check_store(&self) -> Result<(), JournalError> {
+    /// it keeps by itself, when it starts and when it reads. Tells the positions that an older
+    /// program used up and gave to no commit.
+    pub async fn check_store(&self) -> Result<Vec<Position>, JournalError> {
         match &self.backend {
             Backend::Sqlite(journal) => journal.check_store().await,
-            Backend::Memory(_) | Backend::Nats(_) => Ok(()),
+            Backend::Memory(_) | Backend::Nats(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// How many commits there are. Every position of NATS has a message.
+    pub async fn count(&self) -> Result<u64, JournalError> {
+        match &self.backend {
+            Backend::Sqlite(journal) => journal.count().await,
+            Backend::Memory(_) | Backend::Nats(_) => {
+                Ok(self.heads().await?.iter().map(|head| head.sequence).sum())
+            }
         }
     }
 

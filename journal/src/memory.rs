@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimKey};
+use crate::entry::{Entry, Fault, Stored, Unreadable};
 use crate::envelope::{Recorded, Sealed};
 use crate::position::Position;
 use crate::token::StreamId;
-use crate::{Commits, JournalError};
+use crate::{Feed, JournalError};
 
 const FEED_BATCH: usize = 4096;
 
@@ -83,18 +84,15 @@ impl MemoryJournal {
         &self,
         stream: &StreamId,
         after: u64,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let inner = self.lock();
         let sequences = inner
             .streams
             .get(stream)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        sequences
-            .iter()
-            .filter(|sequence| **sequence > after)
-            .map(|s| inner.read(*s))
-            .collect()
+        let behind = sequences.iter().filter(|sequence| **sequence > after);
+        Ok(behind.map(|sequence| inner.read(*sequence)).collect())
     }
 
     pub(crate) async fn read(
@@ -102,29 +100,27 @@ impl MemoryJournal {
         _partition: u16,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let inner = self.lock();
         let last = inner.commits.len() as u64;
-        (after + 1..=last)
-            .take(limit)
-            .map(|sequence| inner.read(sequence))
-            .collect()
+        let behind = (after + 1..=last).take(limit);
+        Ok(behind.map(|sequence| inner.read(sequence)).collect())
     }
 
-    pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Recorded>, JournalError> {
+    pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Entry>, JournalError> {
         let mut all = self.read(0, 0, usize::MAX).await?;
-        all.retain(|recorded| recorded.commit.correlation == correlation);
+        all.retain(|entry| entry.is_maybe_of(correlation));
         Ok(all)
     }
 
-    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Commits {
+    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
         let journal = self.clone();
         try_stream! {
             let mut head = journal.head.subscribe();
             loop {
                 let batch = journal.read(partition, after, FEED_BATCH).await?;
                 if let Some(last) = batch.last() {
-                    after = last.position.sequence;
+                    after = last.position().sequence;
                     yield batch;
                 } else {
                     // The sender lives as long as `journal`, which this stream holds.
@@ -215,8 +211,26 @@ impl Inner {
         Ok(sequence)
     }
 
-    fn read(&self, sequence: u64) -> Result<Recorded, JournalError> {
-        let index = usize::try_from(sequence - 1).map_err(JournalError::unavailable)?;
-        Recorded::read(at(sequence), &self.commits[index].bytes)
+    fn read(&self, sequence: u64) -> Entry {
+        let sealed = &self.commits[usize::try_from(sequence - 1).unwrap_or(usize::MAX)];
+        let position = at(sequence);
+        let read = if sealed.is_authentic {
+            Recorded::read(position, &sealed.bytes)
+        } else {
+            Err(Fault::NotAuthentic("nobody vouches for it".into()))
+        };
+        match read {
+            Ok(recorded) => recorded.into(),
+            Err(fault) => Entry::from(Unreadable {
+                position,
+                stream: Some(sealed.stream.clone()),
+                fault,
+                stored: Stored {
+                    bytes: sealed.bytes.clone(),
+                    commit_id: Some(sealed.commit_id),
+                    first_version: Some(sealed.first_version),
+                },
+            }),
+        }
     }
 }

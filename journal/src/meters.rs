@@ -100,6 +100,7 @@ const FEED_RESTARTS: &str = "rapport_feed_restarts_total";
 const ARCHIVE_LAG: &str = "rapport_archive_lag_events";
 const TASK_STALLED: &str = "rapport_task_stalled";
 const TASK_RESTARTS: &str = "rapport_task_restarts_total";
+const UNREADABLE: &str = "rapport_log_unreadable_total";
 
 /// The metrics of this crate.
 pub const METERS: &[Meter] = &[
@@ -138,6 +139,11 @@ pub const METERS: &[Meter] = &[
         &["task"],
         "Times that a background task panicked or ended, and was begun again",
     ),
+    Meter::counter(
+        UNREADABLE,
+        &["kind"],
+        "Commits that this process could not read, or that commands did not write, by what is wrong with them",
+    ),
 ];
 
 static APPEND: LazyLock<Histogram> = LazyLock::new(|| metrics::histogram!(APPEND_SECONDS));
@@ -170,6 +176,11 @@ pub(crate) fn committed_together(writes: usize) {
 /// A feed begins again.
 pub(crate) fn feed_restarted() {
     RESTARTS.increment(1);
+}
+
+/// A commit cannot be read, for a reason of this kind.
+pub(crate) fn unreadable(kind: &'static str) {
+    metrics::counter!(UNREADABLE, "kind" => kind).increment(1);
 }
 
 /// An append on its way to NATS, until it is dropped.

@@ -30,11 +30,12 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimKey};
+use crate::entry::{self, Entry, Fault, Unreadable};
 use crate::envelope::{MAX_BYTES, Recorded, Sealed};
 use crate::meters::InFlight;
 use crate::position::Position;
 use crate::token::StreamId;
-use crate::{Commits, JournalError, partition_of};
+use crate::{Feed, JournalError, partition_of};
 use fetch::Source;
 pub use options::NatsOptions;
 use publish::Letter;
@@ -119,14 +120,14 @@ impl NatsJournal {
         &self,
         stream: &StreamId,
         after: u64,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let partition = partition_of(&stream.workspace, self.partitions());
         let subject = self.inner.names.event(partition, stream);
         let stored = self
             .events(partition)?
             .subject_after(&subject, after)
             .await?;
-        recorded(partition, &stored)
+        Ok(self.entries(partition, stored))
     }
 
     pub(crate) async fn read(
@@ -134,9 +135,9 @@ impl NatsJournal {
         partition: u16,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let stored = self.events(partition)?.all_after(after, limit).await?;
-        recorded(partition, &stored)
+        Ok(self.entries(partition, stored))
     }
 
     /// From the moment on at which the request was made.
@@ -144,7 +145,7 @@ impl NatsJournal {
         &self,
         partition: u16,
         correlation: Uuid,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let source = self.events(partition)?;
         let mut after = match made_at(correlation) {
             Some(made) => source.before(made - CLOCKS_DIFFER).await?,
@@ -159,18 +160,16 @@ impl NatsJournal {
             after = last.sequence;
             // Most are of other requests, and need not be read to tell.
             let named = |stored: &fetch::Stored| {
-                std::str::from_utf8(&stored.payload).is_ok_and(|body| body.contains(&id))
+                let mut windows = stored.payload.windows(id.len());
+                windows.any(|window| window == id.as_bytes())
             };
             let maybe: Vec<_> = stored.into_iter().filter(named).collect();
-            let read = recorded(partition, &maybe)?;
-            found.extend(
-                read.into_iter()
-                    .filter(|one| one.commit.correlation == correlation),
-            );
+            let read = self.entries(partition, maybe);
+            found.extend(read.into_iter().filter(|one| one.is_maybe_of(correlation)));
         }
     }
 
-    pub(crate) fn follow(&self, partition: u16, after: u64) -> Commits {
+    pub(crate) fn follow(&self, partition: u16, after: u64) -> Feed {
         feed::follow(self.clone(), partition, after)
     }
 
@@ -248,6 +247,35 @@ impl NatsJournal {
         publish::put(&self.inner.client, &self.inner.claims, &letter).await
     }
 
+    fn entries(&self, partition: u16, stored: Vec<fetch::Stored>) -> Vec<Entry> {
+        let entry = |message| self.entry(partition, message);
+        stored.into_iter().map(entry).collect()
+    }
+
+    /// What a message of a partition is. Its subject tells the stream, whatever its bytes say.
+    fn entry(&self, partition: u16, message: fetch::Stored) -> Entry {
+        let position = Position {
+            partition,
+            sequence: message.sequence,
+        };
+        let stream = self.inner.names.stream(partition, &message.subject);
+        let fault = match Recorded::read(position, &message.payload) {
+            Ok(recorded) if Some(recorded.commit.stream()) == stream => return recorded.into(),
+            Ok(_) => Fault::Changed(format!("it is no commit of {}", message.subject)),
+            Err(fault) => fault,
+        };
+        Entry::from(Unreadable {
+            position,
+            stream,
+            fault,
+            stored: entry::Stored {
+                bytes: message.payload.into(),
+                commit_id: message.id,
+                first_version: None,
+            },
+        })
+    }
+
     fn events(&self, partition: u16) -> Result<&Source, JournalError> {
         self.inner
             .events
@@ -262,19 +290,6 @@ impl NatsJournal {
 fn made_at(correlation: Uuid) -> Option<Timestamp> {
     let (seconds, nanos) = correlation.get_timestamp()?.to_unix();
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
-}
-
-fn recorded(partition: u16, stored: &[fetch::Stored]) -> Result<Vec<Recorded>, JournalError> {
-    let read = |message: &fetch::Stored| {
-        Recorded::read(
-            Position {
-                partition,
-                sequence: message.sequence,
-            },
-            &message.payload,
-        )
-    };
-    stored.iter().map(read).collect()
 }
 
 fn fits(bytes: &[u8]) -> Result<(), JournalError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-use crate::Commits;
+use crate::Feed;
 
 /// The least time between two batches while little happens. A commit after a quiet moment does not
 /// wait.
@@ -20,7 +20,7 @@ const MANY: usize = 16;
 const FULL: usize = 1024;
 
 /// The same commits in fewer batches.
-pub(crate) fn paced(feed: Commits) -> Commits {
+pub(crate) fn paced(feed: Feed) -> Feed {
     let begin = (feed, None::<Instant>);
     futures::stream::unfold(begin, async |(mut feed, rest)| {
         if let Some(until) = rest {

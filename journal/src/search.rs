@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
+use crate::entry::Entry;
 use crate::{Journal, JournalError};
+
+/// Entries read to find a readable one.
+const NEAR: usize = 4;
 
 impl Journal {
     /// The last sequence of a partition before everything that happened at this moment or later.
@@ -15,7 +19,9 @@ impl Journal {
         // Everything up to `low` is earlier, and everything behind `high` is not.
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.read_sealed(partition, middle, 1).await?.first() {
+            // What cannot be read tells no time; a readable one stands near it.
+            let found = self.read_sealed(partition, middle, NEAR).await?;
+            match found.iter().find_map(Entry::commit) {
                 Some(found) if found.commit.at < at => low = found.position.sequence,
                 Some(_) | None => high = middle,
             }

@@ -5,6 +5,7 @@
 //! the writer's own thread, reads to the blocking pool.
 
 mod checkpoint;
+mod row;
 mod schema;
 mod writer;
 
@@ -20,12 +21,14 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::claim::{self, Claim, ClaimKey};
-use crate::envelope::{Recorded, Sealed};
+use crate::entry::Entry;
+use crate::envelope::Sealed;
 use crate::health::Health;
 use crate::position::Position;
 use crate::token::StreamId;
-use crate::{Commits, JournalError};
+use crate::{Feed, JournalError};
 use checkpoint::Checkpoints;
+use row::entries;
 use writer::Writer;
 
 const FEED_BATCH: usize = 4096;
@@ -94,18 +97,16 @@ impl SqliteJournal {
         &self,
         stream: &StreamId,
         after: u64,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let stream = stream.to_string();
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
                  WHERE stream = ?1 AND position > ?2 ORDER BY first_version",
             )?;
-            let rows = statement.query_map(params![stream, after], Row::read)?;
-            rows.collect::<Result<Vec<_>, _>>()
+            entries(statement.query(params![stream, after])?)
         })
         .await
-        .and_then(recorded)
     }
 
     pub(crate) async fn read(
@@ -113,38 +114,34 @@ impl SqliteJournal {
         _partition: u16,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Recorded>, JournalError> {
+    ) -> Result<Vec<Entry>, JournalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
                  WHERE position > ?1 ORDER BY position LIMIT ?2",
             )?;
-            let rows = statement.query_map(params![after, limit], Row::read)?;
-            rows.collect::<Result<Vec<_>, _>>()
+            entries(statement.query(params![after, limit])?)
         })
         .await
-        .and_then(recorded)
     }
 
-    pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Recorded>, JournalError> {
+    pub(crate) async fn caused_by(&self, correlation: Uuid) -> Result<Vec<Entry>, JournalError> {
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(schema::CAUSED_BY)?;
-            let rows = statement.query_map([correlation.to_string()], Row::read)?;
-            rows.collect::<Result<Vec<_>, _>>()
+            entries(statement.query([correlation.to_string()])?)
         })
         .await
-        .and_then(recorded)
     }
 
-    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Commits {
+    pub(crate) fn follow(&self, partition: u16, mut after: u64) -> Feed {
         let journal = self.clone();
         try_stream! {
             let mut head = journal.inner.head.clone();
             loop {
                 let batch = journal.read(partition, after, FEED_BATCH).await?;
                 if let Some(last) = batch.last() {
-                    after = last.position.sequence;
+                    after = last.position().sequence;
                     yield batch;
                 } else {
                     // Whether our own writer woke us or the time passed, the answer is the same: look.
@@ -169,23 +166,36 @@ impl SqliteJournal {
         Ok(vec![at(head.await?)])
     }
 
-    /// Whether the file is whole: its pages and indexes, and no position without a commit.
-    pub(crate) async fn check_store(&self) -> Result<(), JournalError> {
+    /// Whether the file is whole: its pages and indexes, and as many commits as positions. Tells
+    /// the positions that older programs used up and gave to no commit.
+    pub(crate) async fn check_store(&self) -> Result<Vec<Position>, JournalError> {
         let found = self.read_with(|connection| {
-            let pages: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-            let holes: bool = connection.query_row(
-                "SELECT COUNT(*) <> COALESCE(MAX(position), 0) OR COALESCE(MAX(position), 0) <> \
-                 COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'commits'), 0) FROM commits",
-                [],
-                |row| row.get(0),
-            )?;
-            Ok((pages, holes))
+            let pages: String =
+                connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            Ok((
+                pages,
+                schema::missing(connection)?,
+                schema::burnt(connection)?,
+            ))
         });
-        match found.await? {
-            (pages, _) if pages != "ok" => Err(JournalError::Damaged(pages)),
-            (_, true) => Err(JournalError::Damaged("positions are missing".into())),
-            (_, false) => Ok(()),
+        let (pages, missing, burnt) = found.await?;
+        if pages != "ok" {
+            return Err(JournalError::Damaged(pages));
         }
+        match missing.iter().find(|sequence| !burnt.contains(sequence)) {
+            Some(lost) => Err(JournalError::Damaged(format!(
+                "position {} is missing",
+                at(*lost)
+            ))),
+            None => Ok(missing.into_iter().map(at).collect()),
+        }
+    }
+
+    /// How many commits there are.
+    pub(crate) async fn count(&self) -> Result<u64, JournalError> {
+        let count = "SELECT COUNT(*) FROM commits";
+        self.read_with(move |connection| connection.query_row(count, [], |row| row.get(0)))
+            .await
     }
 
     #[expect(
@@ -318,54 +328,4 @@ const fn at(sequence: u64) -> Position {
         partition: 0,
         sequence,
     }
-}
-
-/// A commit as the file has it.
-struct Row {
-    position: Position,
-    body: Vec<u8>,
-    /// None of what was written before layout 2.
-    hash: Option<Vec<u8>>,
-    stream: String,
-    first_version: u64,
-    commit_id: Vec<u8>,
-}
-
-impl Row {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            position: at(row.get(0)?),
-            body: row.get(1)?,
-            hash: row.get(2)?,
-            stream: row.get(3)?,
-            first_version: row.get(4)?,
-            commit_id: row.get(5)?,
-        })
-    }
-
-    /// SQLite notices little of what a disk changes, and the chain of hashes nothing of what it
-    /// changes in a stream's last commit: so every read compares.
-    fn recorded(&self) -> Result<Recorded, JournalError> {
-        let recorded = Recorded::read(self.position, &self.body)?;
-        let (commit, hash) = (&recorded.commit, recorded.hash.as_bytes());
-        let same = self.hash.as_ref().is_none_or(|kept| kept == hash)
-            && self.stream == commit.stream().to_string()
-            && self.first_version == commit.first_version
-            && self.commit_id == commit.commit_id.as_bytes();
-        if same {
-            return Ok(recorded);
-        }
-        Err(JournalError::Corrupt {
-            position: self.position,
-            reason: format!(
-                "{} v{} is not what was written",
-                self.stream, self.first_version
-            ),
-        })
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "what `and_then` hands over")]
-fn recorded(rows: Vec<Row>) -> Result<Vec<Recorded>, JournalError> {
-    rows.iter().map(Row::recorded).collect()
 }

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
+use crate::entry::Entry;
 use crate::envelope::{Commit, Sealed};
 use crate::meters::Loads;
 use crate::token::{StreamId, Token};
@@ -133,10 +134,11 @@ impl<A: Storable> Store<A> {
         stream: &StreamId,
         at: Timestamp,
     ) -> Result<Loaded<A>, JournalError> {
-        let commits = self.journal.load(stream, 0).await?;
-        commits
+        let entries = self.journal.load(stream, 0).await?;
+        let later = |entry: &Entry| entry.commit().is_some_and(|one| one.commit.at > at);
+        entries
             .iter()
-            .take_while(|recorded| recorded.commit.at <= at)
+            .take_while(|entry| !later(entry))
             .try_fold(Loaded::default(), Loaded::then)
     }
 
@@ -147,9 +149,9 @@ impl<A: Storable> Store<A> {
         commit_id: Uuid,
     ) -> Result<Option<Loaded<A>>, JournalError> {
         let mut loaded = Loaded::default();
-        for recorded in &self.journal.load(stream, 0).await? {
-            loaded = loaded.then(recorded)?;
-            if recorded.commit.commit_id == commit_id {
+        for entry in &self.journal.load(stream, 0).await? {
+            loaded = loaded.then(entry)?;
+            if is(entry, commit_id) {
                 return Ok(Some(loaded));
             }
         }
@@ -193,9 +195,9 @@ impl<A: Storable> Store<A> {
         commit_id: Uuid,
     ) -> Result<Arc<Loaded<A>>, JournalError> {
         let mut loaded = seen.clone();
-        for recorded in &self.journal.load(stream, seen.last).await? {
-            loaded = loaded.then(recorded)?;
-            if recorded.commit.commit_id == commit_id {
+        for entry in &self.journal.load(stream, seen.last).await? {
+            loaded = loaded.then(entry)?;
+            if is(entry, commit_id) {
                 return Ok(Arc::new(loaded));
             }
         }
@@ -297,6 +299,12 @@ impl<A: Storable> Store<A> {
             }
         });
     }
+}
+
+fn is(entry: &Entry, commit_id: Uuid) -> bool {
+    entry
+        .commit()
+        .is_some_and(|recorded| recorded.commit.commit_id == commit_id)
 }
 
 async fn keep_snapshot<A: Storable>(

@@ -19,7 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Sender};
 use tokio::task::AbortHandle;
 
-use crate::envelope::Recorded;
+use crate::entry::Entry;
 use crate::health::Part;
 use crate::{Feed, JournalError};
 
@@ -28,18 +28,14 @@ const KEPT: usize = 64;
 /// Commits read at once by whoever catches up.
 const CATCH_UP: usize = 4096;
 
-type Batch = Arc<[Arc<Recorded>]>;
+type Batch = Arc<[Entry]>;
 
 /// Where a tail gets its commits.
 pub(crate) trait Source: Clone + Send + Sync + 'static {
     /// The last sequence.
     fn head(&self) -> BoxFuture<'_, Result<u64, JournalError>>;
     /// Stored commits behind a sequence.
-    fn read(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, JournalError>>;
+    fn read(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<Entry>, JournalError>>;
     /// Commits behind a sequence, for ever.
     fn follow(&self, after: u64) -> Feed;
     /// What the task reports through.
@@ -129,7 +125,7 @@ async fn hand_on(round: &Round, mut feed: Feed, part: &Part) -> String {
         part.works();
         // Before they are sent: whoever joins between the two reads them from the log.
         if let Some(last) = batch.last() {
-            round.sent.store(last.position.sequence, Ordering::SeqCst);
+            round.sent.store(last.position().sequence, Ordering::SeqCst);
         }
         drop(round.sender.send(Ok(batch.into())));
     }
@@ -145,15 +141,15 @@ pub(crate) fn follow(shared: Arc<Shared>, source: impl Source, mut after: u64) -
             while after < joined {
                 let batch = source.read(after, CATCH_UP).await?;
                 let Some(last) = batch.last() else { break };
-                after = last.position.sequence;
+                after = last.position().sequence;
                 yield batch;
             }
             loop {
                 match coming.recv().await {
                     Ok(Ok(batch)) => {
-                        let new = &batch[batch.partition_point(|one| one.position.sequence <= after)..];
+                        let new = &batch[batch.partition_point(|one| one.position().sequence <= after)..];
                         if let Some(last) = new.last() {
-                            after = last.position.sequence;
+                            after = last.position().sequence;
                             yield new.to_vec();
                         }
                     }
@@ -183,7 +179,7 @@ mod tests {
     async fn sees(feed: &mut Feed, mut next: u64, last: u64) {
         while next <= last {
             for recorded in feed.next().await.unwrap().unwrap() {
-                assert_eq!(recorded.position.sequence, next);
+                assert_eq!(recorded.position().sequence, next);
                 next += 1;
             }
         }

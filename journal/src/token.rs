@@ -1,6 +1,7 @@
 //! Names that become tokens of a NATS subject: validated once, never personal data.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,17 @@ impl StreamId {
             category: Token::try_new(category)?,
             id: Token::try_new(id)?,
         })
+    }
+}
+
+/// Written `workspace.category.id`.
+impl FromStr for StreamId {
+    type Err = BadToken;
+
+    fn from_str(text: &str) -> Result<Self, BadToken> {
+        let mut tokens = text.splitn(3, '.');
+        let mut next = || tokens.next().unwrap_or_default();
+        Self::try_new(next(), next(), next())
     }
 }
 

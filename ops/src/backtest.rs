@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use projections::backtest::{Backtest, Outcome};
-use projections::change::Change;
+use projections::change::Followed;
 
 use crate::cli::{self, Plain};
 use crate::progress::bar;
@@ -66,15 +66,21 @@ async fn scoring(
     while after < end {
         let batch = tools.journal.read(partition, after, BATCH).await?;
         let Some(last) = batch.last() else { break };
-        after = last.position.sequence;
+        after = last.position().sequence;
         bar.set_position(after);
         batch
             .into_iter()
-            .map(Change::of)
-            .for_each(|change| backtest.see(&change));
+            .map(Followed::from)
+            .for_each(|followed| backtest.see(&followed));
     }
     bar.finish_and_clear();
     print(&backtest.outcomes(), plain.json);
+    if backtest.left_out() > 0 {
+        eprintln!(
+            "{} leads are left out, because something of them cannot be read: rapport events verify names it.",
+            backtest.left_out()
+        );
+    }
     Ok(())
 }
 

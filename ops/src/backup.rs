@@ -24,7 +24,7 @@ use anyhow::{Context as _, ensure};
 use commands::clock::Clock;
 use commands::policies::erasure::erases;
 use jiff::Timestamp;
-use journal::envelope::Recorded;
+use journal::entry::Entry;
 use journal::token::Token;
 use journal::vault::Row;
 
@@ -88,8 +88,8 @@ async fn log(
     let mut extents: Vec<_> = heads.iter().copied().map(Extent::of).collect();
     let mut erased = Vec::new();
     let mut file = Fresh::begin(folder, &format!("log-{time}.jsonl"))?;
-    let seen = |recorded: &Recorded| {
-        let at = recorded.position;
+    let seen = |entry: &Entry| {
+        let at = entry.position();
         let extent = extents
             .iter_mut()
             .find(|extent| extent.partition == at.partition);
@@ -98,9 +98,9 @@ async fn log(
                 extent.first = at.sequence;
             }
             extent.commits += 1;
-            (extent.last, extent.head) = (at.sequence, Some(recorded.hash));
+            (extent.last, extent.head) = (at.sequence, Some(entry.hash()));
         }
-        if erases(&recorded.commit) {
+        if let Some(recorded) = entry.commit().filter(|recorded| erases(&recorded.commit)) {
             erased.push(Erasure::by(&recorded.commit));
         }
     };

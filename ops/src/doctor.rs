@@ -1,11 +1,17 @@
 //! `rapport doctor`: checks settings, log and read models, and says what is wrong.
 
 use gateways::ai;
+use journal::entry::Noted;
 use serde::Serialize;
 
 use crate::cli::Plain;
 use crate::settings::{Database, Settings};
 use crate::system::tools::Tools;
+
+/// How many of the newest commits are read.
+const LOOKED_AT: usize = 10_000;
+/// What is wrong is named up to here; the rest is counted.
+const NAMED: usize = 5;
 
 /// What one check found.
 #[derive(Serialize)]
@@ -45,6 +51,7 @@ async fn check(settings: &Settings) -> Vec<Finding> {
         }
     };
     findings.push(finding("log", log(settings, &tools).await));
+    findings.push(finding("commits", commits(&tools).await));
     findings.push(finding("keys", keys(settings, &tools).await));
     findings.push(finding("read models", read_models(settings, &tools).await));
     findings
@@ -77,7 +84,7 @@ fn analyst(settings: &Settings) -> Finding {
 
 async fn log(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {
     let heads = tools.journal.heads().await?;
-    let commits: u64 = heads.iter().map(|head| head.sequence).sum();
+    let commits = tools.journal.count().await?;
     let place = match &settings.nats_url {
         Some(_) => "NATS JetStream".to_owned(),
         None => settings.data_dir.join("log.db").display().to_string(),
@@ -86,6 +93,41 @@ async fn log(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {
         "{place}: {commits} commits in {} partitions, identity {}",
         heads.len(),
         tools.journal.identity()
+    ))
+}
+
+/// The newest commits; `events verify` reads all of them.
+async fn commits(tools: &Tools) -> anyhow::Result<String> {
+    for head in tools.journal.heads().await? {
+        let after = head.sequence.saturating_sub(LOOKED_AT as u64);
+        drop(tools.journal.read(head.partition, after, LOOKED_AT).await?);
+    }
+    let (passed_over, unreadable): (Vec<_>, Vec<_>) = tools
+        .journal
+        .faults()
+        .all()
+        .into_iter()
+        .partition(|noted| noted.passed_over);
+    let named = |all: &[Noted]| {
+        let named = all.iter().take(NAMED).map(|noted| {
+            let stream = noted.stream.as_deref().unwrap_or("an unknown stream");
+            format!("{} of {stream} ({})", noted.position, noted.reason)
+        });
+        named.collect::<Vec<_>>().join("; ")
+    };
+    anyhow::ensure!(
+        unreadable.is_empty(),
+        "{} cannot be read: {}. Nothing is decided on such a record, and everything else goes on. rapport \
+         events verify names every one; bring them back from the archive or a backup",
+        unreadable.len(),
+        named(&unreadable)
+    );
+    if passed_over.is_empty() {
+        return Ok(format!("the newest {LOOKED_AT} can be read"));
+    }
+    Ok(format!(
+        "the newest {LOOKED_AT} can be read; passed over: {}",
+        named(&passed_over)
     ))
 }
 
@@ -105,9 +147,20 @@ async fn read_models(settings: &Settings, tools: &Tools) -> anyhow::Result<Strin
     let all =
         projections::status::read(&tools.registry().await?, &tools.journal.heads().await?).await?;
     let parked: usize = all.iter().map(|known| known.parked.len()).sum();
+    let named = all.iter().flat_map(|known| &known.parked).take(NAMED);
+    let named: Vec<_> = named
+        .map(|parked| {
+            format!(
+                "{} at {} ({})",
+                parked.stream, parked.position, parked.reason
+            )
+        })
+        .collect();
     anyhow::ensure!(
         parked == 0,
-        "{parked} records are parked; rapport projections list shows them"
+        "{parked} records are parked: {}. rapport projections list shows all of them; after a fix, rapport \
+         projections rebuild NAME brings them back",
+        named.join("; ")
     );
     let place = match &settings.database_url {
         Some(Database::Postgres(_)) => "PostgreSQL".to_owned(),

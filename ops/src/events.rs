@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
-use journal::envelope::Recorded;
+use journal::entry::{Entry, Unreadable};
 use journal::position::Position;
 use journal::token::StreamId;
 
@@ -43,8 +43,8 @@ async fn tail(after: Option<Position>, plain: &cli::Plain) -> anyhow::Result<()>
         .map(|head| tools.journal.follow(head.partition, from(head)));
     let mut feed = futures::stream::select_all(feeds);
     while let Some(batch) = feed.next().await {
-        for recorded in batch? {
-            print(&recorded, plain.json)?;
+        for entry in batch? {
+            print(&entry, plain.json)?;
         }
     }
     Ok(())
@@ -53,20 +53,24 @@ async fn tail(after: Option<Position>, plain: &cli::Plain) -> anyhow::Result<()>
 async fn show(category: &str, id: &str, plain: &cli::Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let stream = StreamId::try_new(plain.settings.workspace.as_str(), category, id)?;
-    let commits = tools.journal.load(&stream, 0).await?;
+    let entries = tools.journal.load(&stream, 0).await?;
     anyhow::ensure!(
-        !commits.is_empty(),
+        !entries.is_empty(),
         "nothing has happened to {category} {id} in workspace {}",
         stream.workspace
     );
-    commits
+    entries
         .iter()
-        .try_for_each(|recorded| print(recorded, plain.json))
+        .try_for_each(|entry| print(entry, plain.json))
 }
 
 /// One line a commit as JSON, or one line an event for people.
-fn print(recorded: &Recorded, json: bool) -> anyhow::Result<()> {
+fn print(entry: &Entry, json: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
+    let recorded = match entry {
+        Entry::Commit(recorded) => recorded,
+        Entry::Unreadable(unreadable) => return print_unreadable(unreadable, json, &mut out),
+    };
     let commit = &recorded.commit;
     if json {
         let line =
@@ -87,4 +91,25 @@ fn print(recorded: &Recorded, json: bool) -> anyhow::Result<()> {
         .context("standard output is closed")?;
     }
     Ok(())
+}
+
+/// What cannot be read, with the reason.
+fn print_unreadable(
+    unreadable: &Unreadable,
+    json: bool,
+    out: &mut impl std::io::Write,
+) -> anyhow::Result<()> {
+    let (position, reason) = (
+        unreadable.position.to_string(),
+        unreadable.fault.to_string(),
+    );
+    let stream = unreadable.stream.as_ref().map(ToString::to_string);
+    if json {
+        let line =
+            serde_json::json!({ "position": position, "unreadable": reason, "stream": stream });
+        return writeln!(out, "{line}").context("standard output is closed");
+    }
+    let stream = stream.unwrap_or_else(|| "an unknown stream".into());
+    writeln!(out, "{position:>10}  cannot be read, {stream}: {reason}")
+        .context("standard output is closed")
 }

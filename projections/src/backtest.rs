@@ -4,7 +4,7 @@
 //! A score is computed at every event of a lead. Under a rule, a lead was ready for sales from the
 //! first event at which it stood in `qualified`, its domain was known and its score was enough.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
@@ -18,7 +18,7 @@ use journal::store::Loaded;
 use journal::token::Token;
 use serde::Serialize;
 
-use crate::change::Change;
+use crate::change::{Change, Followed};
 
 /// History under several rules.
 pub struct Backtest {
@@ -27,6 +27,7 @@ pub struct Backtest {
     min_score: Score,
     came: (Timestamp, Timestamp),
     leads: HashMap<LeadId, Seen>,
+    left_out: HashSet<LeadId>,
     /// Which lead each sale was.
     sales: HashMap<u64, LeadId>,
 }
@@ -78,12 +79,38 @@ impl Backtest {
             min_score,
             came,
             leads: HashMap::new(),
+            left_out: HashSet::new(),
             sales: HashMap::new(),
         }
     }
 
-    /// Sees the next change of the log.
-    pub fn see(&mut self, change: &Change) {
+    /// Sees what stands next in the log. A lead of which something cannot be read is left out from
+    /// then on, as if it had never come in.
+    pub fn see(&mut self, followed: &Followed) {
+        match followed {
+            Followed::Change(change) => self.see_change(change),
+            Followed::Unreadable(unreadable) if unreadable.fault.is_passed_over() => {}
+            Followed::Unreadable(unreadable) => {
+                let stream = unreadable.stream.as_ref();
+                let ours = stream.filter(|stream| {
+                    stream.workspace == self.workspace && stream.category.as_str() == Lead::TYPE
+                });
+                let lead = ours.and_then(|stream| stream.id.as_str().parse().ok());
+                if let Some(lead) = lead.map(LeadId) {
+                    self.left_out.insert(lead);
+                    self.leads.remove(&lead);
+                }
+            }
+        }
+    }
+
+    /// How many leads are left out, because something of them cannot be read.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out.len()
+    }
+
+    fn see_change(&mut self, change: &Change) {
         let Some(number) = change.number() else {
             return;
         };
@@ -114,6 +141,9 @@ impl Backtest {
     }
 
     fn see_lead(&mut self, id: LeadId, change: &Change) {
+        if self.left_out.contains(&id) {
+            return;
+        }
         let seen = self.leads.entry(id).or_default();
         seen.lead = change.follows(std::mem::take(&mut seen.lead));
         let (Some(open), Some(created)) = (&seen.lead.state.open, seen.lead.created_at) else {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use journal::entry::{Entry, Unreadable};
 use journal::envelope::Recorded;
 use journal::position::Position;
 use journal::store::{Loaded, Storable};
@@ -15,6 +16,53 @@ pub struct Change {
     pub recorded: Arc<Recorded>,
     /// Its events, in today's versions.
     pub events: Result<Vec<DomainEvent>, String>,
+}
+
+/// What stands at a position of the log, as projections follow it.
+#[derive(Debug, Clone)]
+pub enum Followed {
+    /// A commit, decoded.
+    Change(Change),
+    /// What cannot be read.
+    Unreadable(Arc<Unreadable>),
+}
+
+impl From<Entry> for Followed {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Commit(recorded) => Self::Change(Change::of(recorded)),
+            Entry::Unreadable(unreadable) => Self::Unreadable(unreadable),
+        }
+    }
+}
+
+impl Followed {
+    /// Where it is in the log.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Change(change) => change.position(),
+            Self::Unreadable(unreadable) => unreadable.position,
+        }
+    }
+
+    /// The commit, where it can be read.
+    #[must_use]
+    pub const fn change(&self) -> Option<&Change> {
+        match self {
+            Self::Change(change) => Some(change),
+            Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Its stream, where that is known.
+    #[must_use]
+    pub fn stream(&self) -> Option<StreamId> {
+        match self {
+            Self::Change(change) => Some(change.stream()),
+            Self::Unreadable(unreadable) => unreadable.stream.clone(),
+        }
+    }
 }
 
 impl Change {

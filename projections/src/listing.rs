@@ -12,7 +12,7 @@ use sea_query::{
     ColumnDef, Expr, ExprTrait, Index, IntoIden as _, OnConflict, Query, SimpleExpr, Table,
 };
 
-use crate::change::Change;
+use crate::change::{Change, Followed};
 use crate::db::{Column, Db, DbError, Statement, Value};
 use crate::projection::{Plan, Screen};
 use crate::table::{Tables, named};
@@ -125,11 +125,14 @@ impl<L: Listing> Screen for ListingOf<L> {
         &'a self,
         db: &'a Db,
         generation: u32,
-        changes: &'a [Change],
+        changes: &'a [Followed],
         _parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
         let table = self.table(generation);
-        let rows = changes.iter().flat_map(L::rows);
+        let rows = changes
+            .iter()
+            .filter_map(Followed::change)
+            .flat_map(L::rows);
         let statements = rows.map(|row| statement::<L>(db, &table, row)).collect();
         let plan = Plan {
             statements,

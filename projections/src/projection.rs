@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 
 use futures::future::{BoxFuture, FutureExt as _};
+use journal::entry::Unreadable;
 use journal::token::{StreamId, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::change::Change;
+use crate::change::{Change, Followed};
 use crate::db::{Db, DbError, Statement, Value};
 use crate::table::Tables;
 
@@ -89,6 +90,20 @@ pub struct Poison {
     pub reason: String,
 }
 
+impl Poison {
+    /// A stream goes on without what is passed over; behind what cannot be read nothing of it is shown.
+    fn of(unreadable: &Unreadable) -> Option<Self> {
+        if unreadable.fault.is_passed_over() {
+            return None;
+        }
+        Some(Self {
+            stream: unreadable.stream.clone()?,
+            position: unreadable.position,
+            reason: unreadable.fault.to_string(),
+        })
+    }
+}
+
 /// Any projection, without its types.
 pub trait Screen: Send + Sync {
     /// See [`Projection::NAME`].
@@ -104,7 +119,7 @@ pub trait Screen: Send + Sync {
         &'a self,
         db: &'a Db,
         generation: u32,
-        changes: &'a [Change],
+        changes: &'a [Followed],
         parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>>;
 }
@@ -155,7 +170,7 @@ impl<P: Projection> Screen for ScreenOf<P> {
         &'a self,
         db: &'a Db,
         generation: u32,
-        changes: &'a [Change],
+        changes: &'a [Followed],
         parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
         plan::<P>(db, self.tables(generation), changes, parked).boxed()
@@ -171,19 +186,28 @@ impl<P: Projection> ScreenOf<P> {
 async fn plan<P: Projection>(
     db: &Db,
     tables: Tables,
-    changes: &[Change],
+    changes: &[Followed],
     parked: &HashSet<StreamId>,
 ) -> Result<Plan, DbError> {
     let mut poisoned: Vec<Poison> = Vec::new();
     let mut touched: Vec<(Key, &Change)> = Vec::new();
-    for change in changes
-        .iter()
-        .filter(|change| change.recorded.commit.category.as_str() == P::CATEGORY)
-    {
-        let stream = change.stream();
+    for followed in changes {
+        let Some(stream) = followed
+            .stream()
+            .filter(|stream| stream.category.as_str() == P::CATEGORY)
+        else {
+            continue;
+        };
         if parked.contains(&stream) || poisoned.iter().any(|poison| poison.stream == stream) {
             continue;
         }
+        let change = match followed {
+            Followed::Change(change) => change,
+            Followed::Unreadable(unreadable) => {
+                poisoned.extend(Poison::of(unreadable));
+                continue;
+            }
+        };
         match (&change.events, change.number()) {
             (Ok(_), Some(id)) => touched.push(((stream.workspace, id), change)),
             (Ok(_), None) => poisoned.push(poison(stream, change, "its id is no number")),

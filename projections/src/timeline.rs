@@ -18,13 +18,14 @@ use domain::lead::event::LeadEvent;
 use domain::sale::aggregate::Sale;
 use jiff::Timestamp;
 use journal::JournalError;
+use journal::entry::Unreadable;
 use journal::token::{BadToken, StreamId, Token};
 use schemas::any::Within as _;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::change::Change;
+use crate::change::{Change, Followed};
 pub use changes::FieldChange;
 use changes::{Carded, Cards};
 use origin::Callers;
@@ -83,9 +84,10 @@ impl<'a> Timeline<'a> {
 
     /// What happened to a lead and to the sale it became; empty where there is no such lead.
     pub async fn lead(&self, lead: LeadId) -> Result<Vec<Happened>, JournalError> {
-        let lead = self.commits(Lead::TYPE, lead.0).await?;
+        let lead = self.entries(Lead::TYPE, lead.0).await?;
         let sale = lead
             .iter()
+            .filter_map(Followed::change)
             .flat_map(Change::events_of::<LeadEvent>)
             .find_map(|event| match event {
                 LeadEvent::Transferred { sale, .. } => Some(*sale),
@@ -102,29 +104,29 @@ impl<'a> Timeline<'a> {
             });
         let mut all = happened::<Lead>(&lead);
         if let Some(SaleId(sale)) = sale {
-            all.extend(happened::<Sale>(&self.commits(Sale::TYPE, sale).await?));
+            all.extend(happened::<Sale>(&self.entries(Sale::TYPE, sale).await?));
         }
         self.told(all).await
     }
 
     /// What happened to a sale; empty where there is no such sale.
     pub async fn sale(&self, sale: SaleId) -> Result<Vec<Happened>, JournalError> {
-        let sale = self.commits(Sale::TYPE, sale.0).await?;
+        let sale = self.entries(Sale::TYPE, sale.0).await?;
         self.told(happened::<Sale>(&sale)).await
     }
 
     /// What happened to a contact, also to one that was removed; empty where there never was one.
     pub async fn contact(&self, contact: ContactId) -> Result<Vec<Happened>, JournalError> {
-        let contact = self.commits(Contact::TYPE, contact.0).await?;
+        let contact = self.entries(Contact::TYPE, contact.0).await?;
         self.told(happened::<Contact>(&contact)).await
     }
 
-    async fn commits(&self, category: &str, id: u64) -> Result<Vec<Change>, JournalError> {
+    async fn entries(&self, category: &str, id: u64) -> Result<Vec<Followed>, JournalError> {
         let bad = |bad: BadToken| JournalError::Malformed(bad.to_string());
         let workspace = self.workspace.as_str();
         let stream = StreamId::try_new(workspace, category, &id.to_string()).map_err(bad)?;
-        let commits = self.desk.journal().load(&stream, 0).await?;
-        Ok(commits.into_iter().map(Change::of).collect())
+        let entries = self.desk.journal().load(&stream, 0).await?;
+        Ok(entries.into_iter().map(Followed::from).collect())
     }
 
     /// In log order, cut at the moment, each with who is behind it.
@@ -142,10 +144,18 @@ impl<'a> Timeline<'a> {
 }
 
 /// What happened in a stream, each with its sequence; who is behind it is not looked up yet.
-fn happened<A: Carded>(stream: &[Change]) -> Vec<(u64, Happened)> {
+fn happened<A: Carded>(stream: &[Followed]) -> Vec<(u64, Happened)> {
     let mut cards = Cards::<A>::new();
-    let mut all = Vec::new();
-    for change in stream {
+    let (mut all, mut before) = (Vec::new(), Timestamp::UNIX_EPOCH);
+    for followed in stream {
+        let change = match followed {
+            Followed::Change(change) => change,
+            Followed::Unreadable(unreadable) => {
+                all.extend(cannot_be_read(unreadable, before));
+                continue;
+            }
+        };
+        before = change.recorded.commit.at;
         let commit = &change.recorded.commit;
         let decoded = change.events.as_deref().unwrap_or_default();
         for (place, event) in commit.events.iter().enumerate() {
@@ -169,4 +179,28 @@ fn happened<A: Carded>(stream: &[Change]) -> Vec<(u64, Happened)> {
         }
     }
     all
+}
+
+/// What stands in a stream and cannot be read, so that people see that something is there. It tells no
+/// time: it happened after what stands before it. What is passed over did not happen.
+fn cannot_be_read(unreadable: &Unreadable, before: Timestamp) -> Option<(u64, Happened)> {
+    let stream = unreadable.stream.as_ref()?;
+    if unreadable.fault.is_passed_over() {
+        return None;
+    }
+    let happened = Happened {
+        position: unreadable.position.to_string(),
+        at: before,
+        actor: "unknown".into(),
+        from: CameFrom::default(),
+        command: "unknown".into(),
+        event: "unreadable".into(),
+        subject: stream.category.to_string(),
+        id: stream.id.to_string(),
+        payload: json!({ "reason": unreadable.fault.to_string() }),
+        changes: Vec::new(),
+        correlation: uuid::Uuid::nil(),
+        causation: None,
+    };
+    Some((unreadable.position.sequence, happened))
 }

@@ -49,6 +49,16 @@ macro_rules! any {
                 }
             }
 
+            /// Whether no program up to this one has written such an event in a stream of this category.
+            #[must_use]
+            pub fn is_newer(category: &str, head: &codec::Head) -> bool {
+                let kind = match category {
+                    $(<$aggregate as cqrs_es::Aggregate>::TYPE => <$event>::find(&head.name),)+
+                    _ => None,
+                };
+                kind.is_none_or(|kind| kind.version < head.version)
+            }
+
             /// Its payload, in today's version.
             pub fn payload(&self) -> Result<serde_json::Value, serde_json::Error> {
                 match self { $(Self::$variant(event) => codec::payload(event)),+ }

@@ -58,6 +58,8 @@ pub(super) enum Answer<S, E> {
     Refused(E),
     Conflict,
     Unavailable(String),
+    /// The aggregate's own commits cannot be read.
+    Unreadable(String),
     Failed(String),
 }
 
@@ -93,6 +95,9 @@ impl Remote {
                 Ok(Answer::Done(loaded)) => return Ok(Arc::new(loaded)),
                 Ok(Answer::Refused(refusal)) => return Err(AggregateError::UserError(refusal)),
                 Ok(Answer::Conflict) => return Err(AggregateError::AggregateConflict),
+                Ok(Answer::Unreadable(reason)) => {
+                    return Err(AggregateError::DeserializationError(reason.into()));
+                }
                 Ok(Answer::Failed(reason)) => {
                     return Err(AggregateError::UnexpectedError(reason.into()));
                 }

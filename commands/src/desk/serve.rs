@@ -88,10 +88,10 @@ pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
             Err(AggregateError::DatabaseConnectionError(error)) => {
                 Answer::Unavailable(error.to_string())
             }
-            Err(
-                AggregateError::DeserializationError(error)
-                | AggregateError::UnexpectedError(error),
-            ) => Answer::Failed(error.to_string()),
+            Err(AggregateError::DeserializationError(error)) => {
+                Answer::Unreadable(error.to_string())
+            }
+            Err(AggregateError::UnexpectedError(error)) => Answer::Failed(error.to_string()),
         },
         Err(error) => Answer::Failed(format!("the ask cannot be read: {error}")),
     };

@@ -187,9 +187,21 @@ fn failed<E: Error>(error: AggregateError<E>) -> Problem {
             "Too large",
         )
         .detail(error.to_string()),
-        AggregateError::UserError(_)
-        | AggregateError::DeserializationError(_)
-        | AggregateError::UnexpectedError(_) => Problem::internal(&error),
+        AggregateError::DeserializationError(error) => {
+            tracing::error!(%error, "a record cannot be read");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "/problems/unreadable",
+                "The record cannot be read",
+            )
+            .detail(format!(
+                "{error}. Nothing was changed, and other records are not concerned; rapport events \
+                 verify says more to whoever operates this installation"
+            ))
+        }
+        AggregateError::UserError(_) | AggregateError::UnexpectedError(_) => {
+            Problem::internal(&error)
+        }
     }
 }
 

@@ -104,15 +104,18 @@ impl Feed {
                 return Ok(());
             };
             let mut waiting = Vec::new();
-            for recorded in &batch {
-                waiting.extend(self.told(&webhook.state, recorded));
-                let passed = recorded.position.sequence;
+            for entry in &batch {
+                // What cannot be read says no event that could be told; the log itself notes it.
+                if let Some(recorded) = entry.commit() {
+                    waiting.extend(self.told(&webhook.state, recorded));
+                }
+                let passed = entry.position().sequence;
                 if waiting.len() >= AT_ONCE || passed >= read_to + REMEMBER_EVERY {
                     self.queue(&mut read_to, passed, &mut waiting).await?;
                 }
             }
             if let (false, Some(last)) = (waiting.is_empty(), batch.last()) {
-                self.queue(&mut read_to, last.position.sequence, &mut waiting)
+                self.queue(&mut read_to, last.position().sequence, &mut waiting)
                     .await?;
             }
         }

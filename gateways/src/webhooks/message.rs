@@ -3,8 +3,11 @@
 //! A delivery names its commit; nothing of the event is copied. So an event of a person who was
 //! erased meanwhile is sent as the log shows it: erased.
 
+use std::sync::Arc;
+
 use domain::webhook::event::Delivery;
 use jiff::Timestamp;
+use journal::entry::Entry;
 use journal::envelope::Recorded;
 use journal::token::{StreamId, Token};
 use journal::{Journal, JournalError};
@@ -59,13 +62,12 @@ pub(super) async fn read(
     let stream = StreamId::try_new(workspace.as_str(), category, number)
         .map_err(|bad| JournalError::Malformed(bad.to_string()))?;
     let after = delivery.sequence.saturating_sub(1);
-    let is_it = |recorded: &Recorded| recorded.commit.commit_id == delivery.commit;
-    let mut found = journal.load(&stream, after).await?.into_iter().find(is_it);
+    let mut found = found(&journal.load(&stream, after).await?, delivery)?;
     if found.is_none() {
         // A log that was moved may have other sequences.
-        found = journal.load(&stream, 0).await?.into_iter().find(is_it);
+        found = self::found(&journal.load(&stream, 0).await?, delivery)?;
     }
-    let message = |recorded: Recorded| {
+    let message = |recorded: Arc<Recorded>| {
         let commit = &recorded.commit;
         let event = DomainEvent::decode(category, commit.events.get(delivery.index)?).ok()?;
         let body = Body {
@@ -86,4 +88,14 @@ pub(super) async fn read(
         })
     };
     Ok(found.and_then(message))
+}
+
+/// The commit of a delivery. Where it is there and cannot be read, the delivery waits.
+fn found(entries: &[Entry], delivery: &Delivery) -> Result<Option<Arc<Recorded>>, JournalError> {
+    let is_it = |entry: &&Entry| match entry {
+        Entry::Commit(recorded) => recorded.commit.commit_id == delivery.commit,
+        Entry::Unreadable(unreadable) => unreadable.stored.commit_id == Some(delivery.commit),
+    };
+    let found = entries.iter().find(is_it).map(Entry::readable);
+    Ok(found.transpose()?.flatten().cloned())
 }

@@ -83,9 +83,9 @@ async fn compare_to(
             if !copy.is_whole() {
                 return Err(Difference::ChangedInArchive(at));
             }
-            let commit = commits.next().filter(|commit| commit.position == at);
+            let commit = commits.next().filter(|entry| entry.position() == at);
             let commit = commit.ok_or(Difference::LogLacks(at))?;
-            if commit.hash.to_string() != copy.hash {
+            if commit.hash().to_string() != copy.hash {
                 return Err(Difference::ChangedInLog(at));
             }
             after = at.sequence;

@@ -13,8 +13,6 @@
 mod event;
 mod link;
 
-use std::sync::Arc;
-
 use eventstore::{
     AppendToStreamOptions, Error, EventData, ExpectedRevision, ReadStreamOptions, RecordedEvent,
     StreamPosition,
@@ -24,7 +22,7 @@ use uuid::Uuid;
 
 use super::Archived;
 use crate::JournalError;
-use crate::envelope::Recorded;
+use crate::entry::Entry;
 use crate::position::Position;
 use event::{Outgoing, archived, stands};
 pub(super) use link::go_first;
@@ -130,16 +128,16 @@ impl KurrentArchive {
     }
 
     /// Keeps a batch, in as many appends as its size needs.
-    pub(super) async fn keep(&self, batch: &[Arc<Recorded>]) -> Result<(), JournalError> {
+    pub(super) async fn keep(&self, batch: &[Entry]) -> Result<(), JournalError> {
         let Some(first) = batch.first() else {
             return Ok(());
         };
-        let stream = self.stream(first.position.partition).await?;
+        let stream = self.stream(first.position().partition).await?;
         let stream =
             stream.ok_or_else(|| JournalError::unavailable("nobody signed the archive"))?;
         let (mut copies, mut bytes) = (Vec::new(), 0);
-        for recorded in batch {
-            let archived = Archived::of(recorded)?;
+        for entry in batch {
+            let archived = Archived::of(entry)?;
             let size = archived.body.len() + EVENT_BYTES;
             if bytes + size > APPEND_BYTES {
                 self.put(&stream, &copies).await?;
@@ -148,7 +146,7 @@ impl KurrentArchive {
             }
             bytes += size;
             copies.push(Outgoing {
-                commit_id: recorded.commit.commit_id,
+                commit_id: entry.id(),
                 archived,
             });
         }

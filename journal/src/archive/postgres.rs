@@ -3,7 +3,6 @@
 //! Every commit stands in `rapport_archive` byte for byte, with its position and hash, and its
 //! events in the table of `postgres-es` (`events`), in one transaction.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::Archived;
 use crate::JournalError;
+use crate::entry::Entry;
 use crate::envelope::Recorded;
 use crate::position::Position;
 
@@ -112,11 +112,14 @@ impl PostgresArchive {
     }
 
     /// Keeps a batch, commits and events together.
-    pub(super) async fn keep(&self, batch: &[Arc<Recorded>]) -> Result<(), JournalError> {
+    pub(super) async fn keep(&self, batch: &[Entry]) -> Result<(), JournalError> {
         let (mut commits, mut events) = (Commits::default(), Events::default());
-        for recorded in batch {
-            commits.add(recorded)?;
-            events.add(recorded)?;
+        for entry in batch {
+            commits.add(entry)?;
+            // What is no commit has no events; it is kept all the same.
+            entry
+                .commit()
+                .map_or(Ok(()), |recorded| events.add(recorded))?;
         }
         let mut transaction = self.pool.begin().await?;
         let put = sqlx::query(
@@ -158,12 +161,12 @@ struct Commits {
 }
 
 impl Commits {
-    fn add(&mut self, recorded: &Recorded) -> Result<(), JournalError> {
+    fn add(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let Archived {
             position,
             hash,
             body,
-        } = Archived::of(recorded)?;
+        } = Archived::of(entry)?;
         self.parts.push(position.partition.into());
         self.sequences.push(signed(position.sequence));
         self.hashes.push(hash);

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Archive, Archived};
-use crate::envelope::{Commit, Sealed};
+use crate::envelope::Sealed;
 use crate::position::Position;
-use crate::{Journal, JournalError};
+use crate::{Journal, JournalError, line};
 
 const BATCH: usize = 1024;
 
@@ -87,20 +87,10 @@ pub async fn restore(
     Ok(after)
 }
 
+/// What is appended must be what was copied, to the byte.
 fn sealed(archived: &Archived) -> Result<Sealed, RestoreError> {
-    let at = archived.position;
-    if !archived.is_whole() {
-        return Err(RestoreError::Changed(at));
-    }
-    let commit: Commit =
-        serde_json::from_str(&archived.body).map_err(|error| JournalError::Corrupt {
-            position: at,
-            reason: error.to_string(),
-        })?;
-    let sealed = Sealed::try_new(&commit)?;
-    // What is appended must be what was copied, to the byte.
-    if sealed.bytes != archived.body.as_bytes() {
-        return Err(RestoreError::Changed(at));
-    }
-    Ok(sealed)
+    let changed = RestoreError::Changed(archived.position);
+    let line = line::read(&archived.body).ok();
+    let whole = line.filter(|line| line.sealed.hash.to_string() == archived.hash);
+    whole.map(|line| line.sealed).ok_or(changed)
 }

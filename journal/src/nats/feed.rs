@@ -13,10 +13,10 @@ use async_nats::jetstream::{ErrorCode, stream::ConsumerErrorKind};
 use async_stream::try_stream;
 use futures::StreamExt;
 
-use super::NatsJournal;
-use crate::envelope::Recorded;
+use super::{NatsJournal, fetch};
+use crate::entry::Entry;
 use crate::position::Position;
-use crate::{Commits, JournalError, meters};
+use crate::{Feed, JournalError, meters};
 
 /// How many commits a batch has at most.
 const BATCH: usize = 4096;
@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 type Amiss = Box<dyn std::error::Error + Send + Sync>;
 
 /// Commits behind a sequence, then whatever comes.
-pub(super) fn follow(journal: NatsJournal, partition: u16, mut after: u64) -> Commits {
+pub(super) fn follow(journal: NatsJournal, partition: u16, mut after: u64) -> Feed {
     try_stream! {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -146,7 +146,7 @@ impl Consumer {
     }
 
     /// What is at hand, or why this consumer is of no more use; fails where the log itself does.
-    async fn next(&mut self) -> Result<Result<Vec<Recorded>, Amiss>, JournalError> {
+    async fn next(&mut self) -> Result<Result<Vec<Entry>, Amiss>, JournalError> {
         if let Some(reason) = self.amiss.take() {
             return Ok(Err(reason));
         }
@@ -177,7 +177,7 @@ impl Consumer {
     fn take(
         &mut self,
         message: &Message,
-        batch: &mut Vec<Recorded>,
+        batch: &mut Vec<Entry>,
     ) -> Result<Result<(), Amiss>, JournalError> {
         let sequence = match sequence(message) {
             Ok(sequence) => sequence,
@@ -199,11 +199,8 @@ impl Consumer {
                 format!("commit {sequence} came where {next} was due").into()
             ));
         }
-        let position = Position {
-            partition: self.partition,
-            sequence,
-        };
-        batch.push(Recorded::read(position, &message.payload)?);
+        let stored = fetch::Stored::delivered(sequence, message);
+        batch.push(self.journal.entry(self.partition, stored));
         self.last = sequence;
         self.fresh = false;
         Ok(Ok(()))

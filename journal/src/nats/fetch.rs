@@ -24,6 +24,8 @@ use super::patience::{Patience, patiently};
 use super::publish::{ANSWER_WITHIN, MESSAGE_ID};
 use crate::JournalError;
 
+/// The subject that a message is stored under, in answers of batches.
+const SUBJECT: &str = "Nats-Subject";
 /// How many messages one request asks for.
 const BATCH: usize = 4096;
 /// Far below the 64 MB at which a server cuts off a slow client.
@@ -43,6 +45,8 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) sequence: u64,
+    pub(super) subject: String,
+    pub(super) id: Option<Uuid>,
     pub(super) payload: Bytes,
 }
 
@@ -50,7 +54,21 @@ impl From<StreamMessage> for Stored {
     fn from(message: StreamMessage) -> Self {
         Self {
             sequence: message.sequence,
+            subject: message.subject.to_string(),
+            id: id(&message.headers),
             payload: message.payload,
+        }
+    }
+}
+
+impl Stored {
+    /// A message that a consumer has delivered.
+    pub(super) fn delivered(sequence: u64, message: &Message) -> Self {
+        Self {
+            sequence,
+            subject: message.subject.to_string(),
+            id: message.headers.as_ref().and_then(id),
+            payload: message.payload.clone(),
         }
     }
 }
@@ -330,8 +348,12 @@ impl Source {
                         return Err(JournalError::unavailable("a part of a batch was lost"));
                     }
                     last = number(&message, "Nats-Sequence")?;
+                    let headers = message.headers.as_ref();
+                    let subject = headers.and_then(|headers| headers.get(SUBJECT));
                     batch.messages.push(Stored {
                         sequence: last,
+                        subject: subject.map(ToString::to_string).unwrap_or_default(),
+                        id: headers.and_then(id),
                         payload: message.payload,
                     });
                 }

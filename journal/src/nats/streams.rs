@@ -42,6 +42,16 @@ impl Names {
         format!("{}.ev.{partition}.{stream}", self.subjects)
     }
 
+    /// The aggregate whose commits have this subject.
+    pub(super) fn stream(&self, partition: u16, subject: &str) -> Option<StreamId> {
+        let rest = subject.strip_prefix(&self.subjects)?.strip_prefix(".ev.")?;
+        let (found, stream) = rest.split_once('.')?;
+        if found != partition.to_string() {
+            return None;
+        }
+        stream.parse().ok()
+    }
+
     /// The subject of an aggregate's snapshot.
     pub(super) fn snapshot(&self, stream: &StreamId) -> String {
         format!("{}.snap.{stream}", self.subjects)

@@ -1,5 +1,6 @@
 //! The file's tables and settings.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use crate::JournalError;
 
 /// The layout below; a file with a higher one was written by a newer program.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 /// Where `checkpoint` cannot keep up, the writer itself ends the WAL at this many pages, 128 MB.
 const WAL_PAGES: i64 = 32_768;
@@ -43,13 +44,44 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS claims_by_age ON claims (at);
     CREATE TABLE IF NOT EXISTS log (identity TEXT NOT NULL) STRICT;
-    CREATE INDEX IF NOT EXISTS commits_by_correlation
-        ON commits (CAST(body AS TEXT) ->> '$.correlation');
+    CREATE INDEX IF NOT EXISTS commits_by_request
+        ON commits (CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(body AS TEXT) ->> '$.correlation' END);
+    DROP INDEX IF EXISTS commits_by_correlation;
+    CREATE TABLE IF NOT EXISTS unused_positions (position INTEGER PRIMARY KEY) STRICT;
 ";
 
 /// The commits of one request. Its expression is that of the index, letter by letter.
 pub(super) const CAUSED_BY: &str = "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
-     WHERE CAST(body AS TEXT) ->> '$.correlation' = ?1 ORDER BY position";
+     WHERE CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(body AS TEXT) ->> '$.correlation' END = ?1 \
+     ORDER BY position";
+
+/// Positions without a commit that something may have stood at.
+pub(super) fn missing(connection: &Connection) -> rusqlite::Result<Vec<u64>> {
+    let (commits, last): (u64, u64) = connection.query_row(
+        "SELECT COUNT(*), MAX(COALESCE(MAX(position), 0), \
+         COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'commits'), 0)) FROM commits",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if commits == last {
+        return Ok(Vec::new());
+    }
+    let (mut missing, mut next) = (Vec::new(), 1);
+    let mut positions = connection.prepare("SELECT position FROM commits ORDER BY position")?;
+    for position in positions.query_map([], |row| row.get::<_, u64>(0))? {
+        let position = position?;
+        missing.extend(next..position);
+        next = position + 1;
+    }
+    missing.extend(next..=last);
+    Ok(missing)
+}
+
+/// Positions that an older program used up.
+pub(super) fn burnt(connection: &Connection) -> rusqlite::Result<BTreeSet<u64>> {
+    let mut unused = connection.prepare("SELECT position FROM unused_positions")?;
+    unused.query_map([], |row| row.get(0))?.collect()
+}
 
 /// Opens the file for the writer.
 pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
@@ -70,10 +102,23 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
             .execute_batch("ALTER TABLE commits ADD COLUMN hash BLOB; PRAGMA user_version = 2;")
             .map_err(JournalError::unavailable)?;
     }
-    connection
-        .execute_batch(&format!("{TABLES} PRAGMA user_version = {LAYOUT};"))
-        .map_err(JournalError::unavailable)?;
+    set_up(&connection, layout).map_err(JournalError::unavailable)?;
     Ok(connection)
+}
+
+fn set_up(connection: &Connection, layout: i64) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES}"))?;
+    if layout < LAYOUT {
+        // Up to layout 2, an append that found its commit there already used up a position. Those
+        // are kept, so that from now on every other hole is a loss.
+        for position in missing(connection)? {
+            connection.execute(
+                "INSERT OR IGNORE INTO unused_positions VALUES (?1)",
+                [position],
+            )?;
+        }
+    }
+    connection.execute_batch(&format!("PRAGMA user_version = {LAYOUT}; COMMIT;"))
 }
 
 /// Opens the file for a reader.
@@ -121,6 +166,7 @@ mod tests {
     use stories::servers::Folder;
 
     use super::{LAYOUT, TABLES};
+    use crate::entry::readable;
     use crate::sqlite::SqliteJournal;
     use crate::{Backend, Journal, sample};
 
@@ -135,7 +181,8 @@ mod tests {
         as_layout_1(&new, &old);
         let journal = Journal::from(Backend::Sqlite(SqliteJournal::open(&old).unwrap()));
         sample::happen(&journal, 2, Timestamp::UNIX_EPOCH).await;
-        let commits = journal.read(0, 0, 10).await.unwrap();
+        let entries = journal.read_sealed(0, 0, 10).await.unwrap();
+        let commits = readable(&entries).unwrap();
         let ids: Vec<_> = commits.iter().map(|one| one.commit.id.as_str()).collect();
         assert_eq!(ids, ["1", "2"]);
         let connection = Connection::open(&old).unwrap();
@@ -143,6 +190,40 @@ mod tests {
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .unwrap();
         assert_eq!(layout, LAYOUT);
+    }
+
+    /// Layout 2 used up a position for an append that found its commit there already.
+    #[tokio::test]
+    async fn a_hole_of_an_older_program_is_told_from_a_loss() {
+        let folder = Folder::new("holes");
+        let path = folder.path().join("log.db");
+        let open = || Journal::from(Backend::Sqlite(SqliteJournal::open(&path).unwrap()));
+        {
+            let journal = open();
+            for number in 1..=2 {
+                sample::happen(&journal, number, Timestamp::UNIX_EPOCH).await;
+            }
+        }
+        let file = Connection::open(&path).unwrap();
+        file.execute_batch(
+            "INSERT INTO commits (stream, first_version, commit_id, body) \
+             SELECT stream, first_version, commit_id, body FROM commits WHERE position = 1 \
+             ON CONFLICT DO NOTHING;
+             DROP TABLE unused_positions; PRAGMA user_version = 2;",
+        )
+        .unwrap();
+        let journal = open();
+        sample::happen(&journal, 3, Timestamp::UNIX_EPOCH).await;
+        let holes = journal.check_store().await.unwrap();
+        let holes: Vec<_> = holes.iter().map(ToString::to_string).collect();
+        assert_eq!(holes, ["0:3"], "position 3 went to nobody");
+        assert_eq!(journal.count().await.unwrap(), 3);
+        file.execute_batch(
+            "DROP TRIGGER commits_are_never_removed; DELETE FROM commits WHERE position = 4;",
+        )
+        .unwrap();
+        let damage = journal.check_store().await.unwrap_err();
+        assert!(damage.to_string().contains("position 0:4"), "{damage}");
     }
 
     /// What the program of layout 1 would have written: the same without hashes.

@@ -179,11 +179,20 @@ fn insert(
         if !begins && last(connection, &stream)? != expected_last {
             return Ok(false);
         }
+        // Not `ON CONFLICT DO NOTHING`: that uses up a position, and the log would have a hole.
         let mut statement = connection.prepare_cached(
             "INSERT INTO commits (stream, first_version, commit_id, body, hash) \
-             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        Ok(statement.execute(values)? == 1)
+        match statement.execute(values) {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     };
     if insert().map_err(JournalError::unavailable)? {
         return u64::try_from(connection.last_insert_rowid()).map_err(JournalError::unavailable);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Loaded, Meta, Storable, Store};
 use crate::JournalError;
+use crate::entry;
 use crate::token::{BadToken, StreamId, Token};
 
 /// One workspace's aggregates of one kind.
@@ -67,8 +68,8 @@ fn unexpected<E: std::error::Error>(
     AggregateError::UnexpectedError(error.into())
 }
 
-/// A metadata entry; commits without one are refused, for nothing here invents ids or times.
-fn entry<T: std::str::FromStr, E: std::error::Error>(
+/// A metadata value; commits without one are refused, for nothing here invents ids or times.
+fn given<T: std::str::FromStr, E: std::error::Error>(
     metadata: &HashMap<String, String>,
     name: &str,
 ) -> Result<T, AggregateError<E>> {
@@ -84,9 +85,9 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
         id: &str,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let stream = self.stream(id).map_err(unexpected)?;
-        let commits = self.store.journal.load(&stream, 0).await.map_err(failed)?;
+        let entries = self.store.journal.load(&stream, 0).await.map_err(failed)?;
         let mut envelopes = Vec::new();
-        for recorded in commits {
+        for recorded in entry::readable(&entries).map_err(failed)? {
             let versions = recorded.commit.first_version..;
             for (version, event) in versions.zip(&recorded.commit.events) {
                 envelopes.push(EventEnvelope {
@@ -125,7 +126,7 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let commit_id: Uuid = entry(&metadata, "commit_id")?;
+        let commit_id: Uuid = given(&metadata, "commit_id")?;
         let text = |name: &str| {
             metadata
                 .get(name)
@@ -136,11 +137,11 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             commit_id,
             actor: text("actor"),
             command: text("command"),
-            correlation: entry::<_, A::Error>(&metadata, "correlation").unwrap_or(commit_id),
+            correlation: given::<_, A::Error>(&metadata, "correlation").unwrap_or(commit_id),
             causation: None,
             undoes: None,
             traceparent: metadata.get("traceparent").cloned(),
-            at: entry::<Timestamp, _>(&metadata, "at")?,
+            at: given::<Timestamp, _>(&metadata, "at")?,
             retried: false,
         };
         let Context { stream, seen, .. } = context;

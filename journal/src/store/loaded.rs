@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::Storable;
 use crate::JournalError;
-use crate::envelope::{Commit, CommitHash, Recorded};
+use crate::entry::{Entry, Fault};
+use crate::envelope::{Commit, CommitHash};
 use crate::position::Position;
 
 /// How many of the last commit ids are remembered, to recognise a retried command.
@@ -33,6 +34,9 @@ pub struct Loaded<A> {
     pub updated_at: Option<Timestamp>,
     /// Its last commits, the newest last.
     recent: Vec<Uuid>,
+    /// Whether the next commit may jump, because what stood between was put into quarantine.
+    #[serde(default)]
+    after_gap: bool,
 }
 
 impl<A: Default> Default for Loaded<A> {
@@ -46,6 +50,7 @@ impl<A: Default> Default for Loaded<A> {
             created_at: None,
             updated_at: None,
             recent: Vec::new(),
+            after_gap: false,
         }
     }
 }
@@ -81,16 +86,31 @@ impl<A: Storable> Loaded<A> {
         self.recent.last().copied()
     }
 
-    /// After the next commit that the log holds.
-    pub(super) fn then(mut self, recorded: &Recorded) -> Result<Self, JournalError> {
+    /// After the next entry of its stream. What is passed over moves nothing but the end behind
+    /// which the next commit is appended; what cannot be read is an error.
+    pub(super) fn then(mut self, entry: &Entry) -> Result<Self, JournalError> {
+        let recorded = match entry {
+            Entry::Commit(recorded) => recorded,
+            Entry::Unreadable(passed) if passed.fault.is_passed_over() => {
+                self.last = passed.position.sequence;
+                self.partition = passed.position.partition;
+                if passed.fault == Fault::Quarantined {
+                    self.after_gap = true;
+                    self.version = self.version.max(passed.stored.first_version.unwrap_or(0));
+                }
+                return Ok(self);
+            }
+            Entry::Unreadable(unreadable) => return Err(unreadable.error()),
+        };
         let corrupt = |reason: String| JournalError::Corrupt {
             position: recorded.position,
             reason,
         };
-        if recorded.commit.first_version != self.version + 1 {
+        let first = recorded.commit.first_version;
+        if first != self.version + 1 && !(self.after_gap && first > self.version) {
             return Err(corrupt(format!(
-                "version {} follows version {}",
-                recorded.commit.first_version, self.version
+                "version {first} follows version {}",
+                self.version
             )));
         }
         for event in &recorded.commit.events {
@@ -129,6 +149,7 @@ impl<A: Storable> Loaded<A> {
         self.version = commit.last_version();
         self.last = position.sequence;
         self.partition = position.partition;
+        self.after_gap = false;
         self.hash = Some(hash);
         self.created_at.get_or_insert(commit.at);
         self.updated_at = Some(commit.at);

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Loaded, Meta, Store, WorkspaceStore};
-use crate::envelope::CommitHash;
+use crate::entry::readable;
+use crate::envelope::{CommitHash, Sealed};
 use crate::memory::MemoryJournal;
+use crate::position::Position;
 use crate::token::{StreamId, Token};
 use crate::{Journal, JournalError};
 
@@ -256,4 +258,54 @@ async fn it_keeps_the_contract_of_cqrs_es() {
     let mut context = store.load_aggregate("lead").await.unwrap();
     assert_eq!(context.aggregate().used, 1);
     assert!(store.load_aggregate("not a token").await.is_err());
+}
+
+/// Something in the stream of these tests that is no commit.
+async fn junk(journal: &Journal, version: u64, after: u64, is_authentic: bool) -> Position {
+    let bytes = b"junk".to_vec();
+    let sealed = Sealed {
+        hash: CommitHash::of(&bytes),
+        bytes,
+        commit_id: Uuid::from_u128(1_000 + u128::from(version)),
+        stream: stream(),
+        first_version: version,
+        is_authentic,
+    };
+    journal.append(sealed, after).await.unwrap()
+}
+
+#[tokio::test]
+async fn nothing_is_decided_on_what_cannot_be_read() {
+    let journal = journal();
+    let (writer, reader) = (store(&journal), store(&journal));
+    let loaded = append(&writer, &Loaded::default(), 1).await.unwrap();
+    let at = junk(&journal, 2, loaded.last, true).await;
+    for outcome in [reader.load(&stream()).await, writer.reload(&stream()).await] {
+        let error = outcome.unwrap_err();
+        assert!(
+            matches!(&error, JournalError::Corrupt { position, .. } if *position == at),
+            "{error}"
+        );
+    }
+    let stale = append(&writer, &loaded, 2).await;
+    assert!(matches!(stale, Err(JournalError::Conflict)));
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_behind_what_nobody_of_ours_wrote() {
+    let journal = journal();
+    let (writer, reader) = (store(&journal), store(&journal));
+    let first = append(&writer, &Loaded::default(), 1).await.unwrap();
+    let at = junk(&journal, 2, first.last, false).await;
+    let seen = writer.reload(&stream()).await.unwrap();
+    assert_eq!((seen.version, seen.last), (1, at.sequence));
+    let second = append(&writer, &seen, 2).await.unwrap();
+    let read = reader.load(&stream()).await.unwrap();
+    assert_eq!(read.state, Numbers { used: 2 });
+    assert_eq!((read.version, read.hash), (2, second.hash));
+    let commits = readable(&journal.load(&stream(), 0).await.unwrap()).unwrap();
+    assert_eq!(
+        commits[1].commit.prev_hash, first.hash,
+        "it is chained to ours"
+    );
 }

@@ -6,3 +6,4 @@ pub mod feeding;
 pub mod keeping;
 pub mod reading;
 pub mod refusing;
+pub mod unreadable;

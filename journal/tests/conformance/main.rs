@@ -11,7 +11,7 @@ mod cases;
 mod sample;
 
 use backend::Backend;
-use cases::{appending, crashing, feeding, keeping, reading, refusing};
+use cases::{appending, crashing, feeding, keeping, reading, refusing, unreadable};
 
 macro_rules! suite {
     ($($group:ident { $($case:ident),* $(,)? })*) => {
@@ -51,6 +51,7 @@ suite! {
         a_retry_answers_the_first_position,
         a_retry_is_recognised_behind_later_commits,
         an_id_of_another_stream_is_a_conflict,
+        what_is_refused_or_comes_twice_uses_no_position,
         hundreds_of_appends_may_be_under_way,
     }
     reading {
@@ -74,6 +75,10 @@ suite! {
         names_that_are_no_tokens_are_refused,
         the_longest_names_are_taken,
         a_commit_without_events_is_refused,
+    }
+    unreadable {
+        junk_is_an_entry_and_the_rest_goes_on,
+        a_commit_of_a_newer_program_is_an_entry_too,
     }
     keeping {
         a_snapshot_replaces_the_one_before,

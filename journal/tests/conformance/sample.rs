@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::lead::event::LeadEvent;
 use domain::lead::stage::LeadStage;
 use jiff::Timestamp;
+use journal::entry::readable;
 use journal::envelope::{Commit, CommitHash, Sealed};
 use journal::position::Position;
 use journal::token::StreamId;
@@ -87,7 +88,7 @@ pub fn chained(stream: &StreamId, version: u64, previous: Option<CommitHash>) ->
 
 /// Appends this many commits of one event behind what the stream holds; answers their positions.
 pub async fn grow(journal: &Journal, stream: &StreamId, count: u64) -> Vec<Position> {
-    let held = journal.load(stream, 0).await.unwrap();
+    let held = readable(&journal.load(stream, 0).await.unwrap()).unwrap();
     let mut last = held.last().map_or(0, |commit| commit.position.sequence);
     let mut positions = Vec::new();
     for version in 1..=count {

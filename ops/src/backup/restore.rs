@@ -9,13 +9,13 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use commands::clock::Clock;
 use commands::origin::Origin;
 use commands::policies::erasure::erases;
 use domain::id::ContactId;
 use jiff::Timestamp;
-use journal::envelope::Commit;
+use journal::line;
 use journal::token::Token;
 use journal::vault::{Row, Subject};
 
@@ -138,8 +138,20 @@ fn everybody_erased(
 fn people(log: &Path) -> anyhow::Result<HashMap<Person, Known>> {
     let mut people = HashMap::new();
     for (number, line) in (1_u64..).zip(BufReader::new(File::open(log)?).lines()) {
-        let commit: Commit = serde_json::from_str(&line?)
-            .with_context(|| format!("{} line {number} is no commit", log.display()))?;
+        let read = line::read(&line?)
+            .map_err(|reason| anyhow!("{} line {number} is no commit: {reason}", log.display()))?;
+        let Some(commit) = read.commit else {
+            // It may name somebody: their key comes back with the others.
+            let name = Subject::of(&read.sealed.stream).name().to_owned();
+            let known = Known {
+                began: Timestamp::UNIX_EPOCH,
+                erased: false,
+            };
+            people
+                .entry((read.sealed.stream.workspace, name))
+                .or_insert(known);
+            continue;
+        };
         let erased = erases(&commit);
         if erased || !commit.keys.is_empty() {
             let name = Subject::of(&commit.stream()).name().to_owned();

@@ -1,26 +1,37 @@
 //! `events verify`: every commit is readable, in order, and chained to the one before.
+//!
+//! What is authentic and cannot be read is a fault. What `commands` did not write, and what a person
+//! put into quarantine, is passed over by every reader, and named as a note.
 
-use std::collections::HashMap;
+mod chain;
 
 use anyhow::bail;
 use journal::archive::compare::compare;
-use journal::envelope::{CommitHash, Recorded};
-use journal::token::StreamId;
-use schemas::any::DomainEvent;
+use journal::position::Position;
+use serde::Serialize;
 
 use crate::cli::Plain;
 use crate::progress::bar;
 use crate::system::tools::Tools;
+use chain::Chains;
 
 const BATCH: usize = 1024;
+/// Faults and notes that are named; the others are counted.
+const NAMED: usize = 20;
 
-/// What the next commit of a stream must follow.
-struct Tail {
-    version: u64,
-    hash: CommitHash,
+/// What was found.
+#[derive(Default, Serialize)]
+struct Found {
+    commits: u64,
+    events: u64,
+    streams: usize,
+    archived: Option<u64>,
+    notes: Vec<String>,
+    #[serde(skip)]
+    faults: Vec<String>,
 }
 
-/// Checks the whole log, and names the first thing that is wrong.
+/// Checks the whole log, and names what is wrong.
 pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let heads = tools.journal.heads().await?;
@@ -28,9 +39,26 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     if tools.has_read_models() {
         tools.follower().await?.check().await?;
     }
+    let mut found = commits(&tools, &heads).await?;
+    if !found.faults.is_empty() {
+        bail!("{}", named(&found.faults));
+    }
+    // Last: what is wrong with a commit names its place, and this does not.
+    let unused = tools.journal.check_store().await?;
+    found.notes.extend(unused.iter().map(|position| {
+        format!(
+            "{position} holds no commit: an older program used it up for a request that came twice"
+        )
+    }));
+    if archive {
+        found.archived = Some(compare(&tools.journal, &tools.archive().await?).await?);
+    }
+    print(&found, plain.json)
+}
+
+async fn commits(tools: &Tools, heads: &[Position]) -> anyhow::Result<Found> {
     let bar = bar("verify", heads.iter().map(|head| head.sequence).sum());
-    let mut tails = HashMap::new();
-    let (mut commits, mut events) = (0_u64, 0_u64);
+    let (mut found, mut chains) = (Found::default(), Chains::default());
     for head in heads {
         let mut after = 0;
         while after < head.sequence {
@@ -38,64 +66,41 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
             let Some(last) = batch.last() else {
                 bail!("the log ends at {after}, not at {}", head.sequence)
             };
-            after = last.position.sequence;
-            for recorded in &batch {
-                check(recorded, &mut tails)?;
-                commits += 1;
-                events += recorded.commit.events.len() as u64;
+            after = last.position().sequence;
+            for entry in &batch {
+                chains.check(entry, &mut found);
                 bar.inc(1);
             }
         }
     }
-    // Last: what is wrong with a commit names its place, and this does not.
-    tools.journal.check_store().await?;
     bar.finish_and_clear();
-    let archived = if archive {
-        Some(compare(&tools.journal, &tools.archive().await?).await?)
-    } else {
-        None
-    };
-    if plain.json {
-        println!(
-            "{}",
-            serde_json::json!({ "commits": commits, "events": events, "streams": tails.len(), "archived": archived })
-        );
-    } else {
-        println!(
-            "{commits} commits with {events} events in {} streams: every one as it was written.",
-            tails.len()
-        );
-        if let Some(archived) = archived {
-            println!("{archived} of them are in the archive, the same.");
-        }
-    }
-    Ok(())
+    found.streams = chains.count();
+    Ok(found)
 }
 
-fn check(recorded: &Recorded, tails: &mut HashMap<StreamId, Tail>) -> anyhow::Result<()> {
-    let (commit, at) = (&recorded.commit, recorded.position);
-    let stream = commit.stream();
-    let before = tails.get(&stream);
-    if commit.prev_hash != before.map(|tail| tail.hash) {
-        bail!(
-            "{at}: {stream} v{} does not follow the commit before it: one was changed, is missing or was swapped",
-            commit.first_version
-        );
+/// The first of them, and how many there are.
+fn named(all: &[String]) -> String {
+    let text = all[..all.len().min(NAMED)].join("\n");
+    if all.len() > NAMED {
+        return format!("{text}\n… {} in all", all.len());
     }
-    if commit.first_version != before.map_or(1, |tail| tail.version + 1) {
-        bail!("{at}: {stream} jumps to v{}", commit.first_version);
+    text
+}
+
+fn print(found: &Found, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(found)?);
+        return Ok(());
     }
-    for event in &commit.events {
-        if let Err(error) = DomainEvent::decode(commit.category.as_str(), event) {
-            bail!("{at}: {stream} v{}: {error}", commit.first_version);
-        }
-    }
-    tails.insert(
-        stream,
-        Tail {
-            version: commit.last_version(),
-            hash: recorded.hash,
-        },
+    println!(
+        "{} commits with {} events in {} streams: every one as it was written.",
+        found.commits, found.events, found.streams
     );
+    if let Some(archived) = found.archived {
+        println!("{archived} of them are in the archive, the same.");
+    }
+    if !found.notes.is_empty() {
+        println!("Notes:\n{}", named(&found.notes));
+    }
     Ok(())
 }

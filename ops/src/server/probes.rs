@@ -78,7 +78,8 @@ async fn readiness(probed: &Probed) -> (StatusCode, Value) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let body = json!({ "status": word, "standing_still": tasks, "projections": projections });
+    let unreadable = probed.journal.faults().all();
+    let body = json!({ "status": word, "standing_still": tasks, "projections": projections, "unreadable": unreadable });
     (status, body)
 }
 

@@ -13,7 +13,7 @@ use journal::{Journal, JournalError};
 use super::FollowError;
 use super::feed::feed;
 use super::held::{self, Held};
-use crate::change::Change;
+use crate::change::Followed;
 use crate::projection::Screen;
 use crate::registry::Registry;
 
@@ -126,8 +126,8 @@ impl Site {
             if from >= goal.sequence {
                 return Ok(true);
             }
-            let commits = self.journal.read(goal.partition, from, BATCH).await?;
-            let changes: Vec<_> = commits.into_iter().map(Change::of).collect();
+            let entries = self.journal.read(goal.partition, from, BATCH).await?;
+            let changes: Vec<_> = entries.into_iter().map(Followed::from).collect();
             let one = std::slice::from_mut(held);
             if changes.is_empty()
                 || !held::apply(&self.registry, &self.screens, one, &changes).await?

@@ -6,13 +6,13 @@ use journal::{Journal, JournalError};
 use tokio::sync::mpsc;
 
 use super::held::Held;
-use crate::change::Change;
+use crate::change::Followed;
 
 /// Batches decoded ahead of the one that is being written.
 const AHEAD: usize = 2;
 
 /// Batches of the log, decoded; of each partition in order.
-pub(super) type Batches = SelectAll<BoxStream<'static, Result<Vec<Change>, JournalError>>>;
+pub(super) type Batches = SelectAll<BoxStream<'static, Result<Vec<Followed>, JournalError>>>;
 
 /// Commits from the least checkpoint of these on; none where there are none of these.
 pub(super) fn feed(journal: &Journal, held: &[Held]) -> Batches {
@@ -38,7 +38,7 @@ pub(super) fn feed(journal: &Journal, held: &[Held]) -> Batches {
                 };
                 let Some(batch) = batch else { break };
                 let batch =
-                    batch.map(|batch| batch.into_iter().map(Change::of).collect::<Vec<_>>());
+                    batch.map(|batch| batch.into_iter().map(Followed::from).collect::<Vec<_>>());
                 if send.send(batch).await.is_err() {
                     break;
                 }

@@ -12,7 +12,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::FollowError;
-use crate::change::Change;
+use crate::change::{Change, Followed};
 use crate::db::{DbError, Statement};
 use crate::meters;
 use crate::projection::{Plan, Poison, Screen};
@@ -43,7 +43,9 @@ impl Held {
         let parked = registry.parked().await?.into_iter().filter(|parked| {
             parked.projection == generation.name && parked.generation == generation.number
         });
-        let parked = parked.filter_map(|parked| parsed(&parked.stream)).collect();
+        let parked = parked
+            .filter_map(|parked| parked.stream.parse().ok())
+            .collect();
         Ok(Self {
             generation,
             screen,
@@ -102,7 +104,7 @@ impl Held {
     }
 
     /// The part of a batch that it has not seen.
-    fn unseen<'a>(&self, batch: &'a [Change]) -> &'a [Change] {
+    fn unseen<'a>(&self, batch: &'a [Followed]) -> &'a [Followed] {
         let Some(first) = batch.first() else {
             return batch;
         };
@@ -115,7 +117,7 @@ impl Held {
         &self,
         registry: &Registry,
         screens: &[Box<dyn Screen>],
-        unseen: &[Change],
+        unseen: &[Followed],
     ) -> Result<(Vec<Statement>, Vec<Poison>), DbError> {
         let Some(last) = unseen.last() else {
             return Ok((Vec::new(), Vec::new()));
@@ -133,13 +135,30 @@ impl Held {
                 .map(|poison| registry.park(&self.generation, poison)),
         );
         let (from, to) = (self.checkpoint(last.position().partition), last.position());
-        statements.push(registry.advance(&self.generation, from, to, last.recorded.commit.at));
+        statements.push(registry.advance(&self.generation, from, to, self.seen_until(unseen)));
         Ok((statements, poisoned))
     }
 
+    /// When the last of these was made; what cannot be read tells no time.
+    fn seen_until(&self, unseen: &[Followed]) -> Timestamp {
+        let made = unseen.iter().rev().find_map(Followed::change);
+        let before = |last: &Followed| {
+            let partition = last.position().partition;
+            let known = self.checkpoints.iter();
+            known
+                .filter(|known| known.position.partition == partition)
+                .map(|known| known.at)
+                .next()
+        };
+        made.map(|change| change.recorded.commit.at)
+            .or_else(|| unseen.last().and_then(before))
+            .unwrap_or_default()
+    }
+
     /// What was written has been seen.
-    fn advanced(&mut self, unseen: &[Change], poisoned: Vec<Poison>) {
+    fn advanced(&mut self, unseen: &[Followed], poisoned: Vec<Poison>) {
         let Some(last) = unseen.last() else { return };
+        let at = self.seen_until(unseen);
         for poison in poisoned {
             tracing::error!(
                 projection = self.name(), stream = %poison.stream, position = %poison.position, reason = poison.reason,
@@ -154,7 +173,7 @@ impl Held {
             .find(|known| known.position.partition == partition)
         {
             known.position = last.position();
-            known.at = last.recorded.commit.at;
+            known.at = at;
         }
     }
 }
@@ -165,7 +184,7 @@ pub(super) async fn apply(
     registry: &Registry,
     screens: &[Box<dyn Screen>],
     front: &mut [Held],
-    batch: &[Change],
+    batch: &[Followed],
 ) -> Result<bool, FollowError> {
     let (spans, begun) = (spans(batch), Instant::now());
     let done = match together(registry, screens, front, batch).await {
@@ -195,14 +214,14 @@ async fn forget(
     registry: &Registry,
     screens: &[Box<dyn Screen>],
     front: &[Held],
-    batch: &[Change],
+    batch: &[Followed],
 ) {
     let erased = |change: &Change| {
         change
             .events_of::<ContactEvent>()
             .any(|event| *event == ContactEvent::Erased {})
     };
-    if !batch.iter().any(erased) {
+    if !batch.iter().filter_map(Followed::change).any(erased) {
         return;
     }
     let tables = front
@@ -220,7 +239,7 @@ async fn together(
     registry: &Registry,
     screens: &[Box<dyn Screen>],
     front: &mut [Held],
-    batch: &[Change],
+    batch: &[Followed],
 ) -> Result<(), DbError> {
     if batch.len() < MANY || !registry.db().writes_side_by_side() {
         return at_once(registry, screens, front, batch).await;
@@ -236,7 +255,7 @@ async fn at_once(
     registry: &Registry,
     screens: &[Box<dyn Screen>],
     front: &mut [Held],
-    batch: &[Change],
+    batch: &[Followed],
 ) -> Result<(), DbError> {
     let plans = front
         .iter()
@@ -261,7 +280,7 @@ async fn one_by_one(
     registry: &Registry,
     screens: &[Box<dyn Screen>],
     front: &mut [Held],
-    batch: &[Change],
+    batch: &[Followed],
 ) -> Result<(), DbError> {
     for held in front {
         for change in batch {
@@ -278,32 +297,31 @@ async fn one_by_one(
 async fn pass_over(
     registry: &Registry,
     held: &mut Held,
-    change: &Change,
+    change: &Followed,
     reason: String,
 ) -> Result<(), DbError> {
-    let poison = Poison {
-        stream: change.stream(),
-        position: change.position(),
+    let position = change.position();
+    let poison = change.stream().map(|stream| Poison {
+        stream,
+        position,
         reason,
-    };
-    let from = held.checkpoint(change.position().partition);
-    let advance = registry.advance(
-        &held.generation,
-        from,
-        change.position(),
-        change.recorded.commit.at,
-    );
-    registry
-        .db()
-        .transact(vec![registry.park(&held.generation, &poison), advance])
-        .await?;
-    held.advanced(std::slice::from_ref(change), vec![poison]);
+    });
+    let one = std::slice::from_ref(change);
+    let (from, at) = (held.checkpoint(position.partition), held.seen_until(one));
+    let advance = registry.advance(&held.generation, from, position, at);
+    let park = poison
+        .iter()
+        .map(|poison| registry.park(&held.generation, poison));
+    let statements = park.chain([advance]).collect();
+    registry.db().transact(statements).await?;
+    held.advanced(one, poison.into_iter().collect());
     Ok(())
 }
 
 /// A span for each change that was traced, in the trace of the request that made it.
-fn spans(batch: &[Change]) -> Vec<Span> {
-    let traced = batch.iter().filter_map(|change| {
+fn spans(batch: &[Followed]) -> Vec<Span> {
+    let traced = batch.iter().filter_map(Followed::change);
+    let traced = traced.filter_map(|change| {
         let commit = &change.recorded.commit;
         let traceparent = commit.traceparent.clone()?;
         let span = tracing::info_span!("project", category = %commit.category, id = %commit.id);
@@ -315,10 +333,4 @@ fn spans(batch: &[Change]) -> Vec<Span> {
         Some(span)
     });
     traced.collect()
-}
-
-fn parsed(stream: &str) -> Option<StreamId> {
-    let mut tokens = stream.split('.');
-    let (workspace, category, id) = (tokens.next()?, tokens.next()?, tokens.next()?);
-    StreamId::try_new(workspace, category, id).ok()
 }

@@ -16,6 +16,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::stage::{LeadSource, LeadStage};
 use journal::Journal;
+use journal::entry::readable;
 use journal::envelope::{Commit, Sealed};
 use journal::memory::MemoryJournal;
 use journal::position::Position;
@@ -296,7 +297,9 @@ async fn a_poisoned_record_stops_itself_and_nothing_else(kept: Kept) {
         ]
     );
     assert!(
-        parked[0].reason.contains("unknown event lead.flew"),
+        parked[0]
+            .reason
+            .contains("a newer program wrote it: lead.flew"),
         "{}",
         parked[0].reason
     );
@@ -432,7 +435,7 @@ impl Kept {
     /// Appends an event that only a newer program could read.
     async fn append_unreadable(&self, category: &str, id: &str) {
         let stream = StreamId::try_new("main", category, id).unwrap();
-        let before = self.journal.load(&stream, 0).await.unwrap();
+        let before = readable(&self.journal.load(&stream, 0).await.unwrap()).unwrap();
         let last = before.last().unwrap();
         let event = r#"{"version":1,"type":"lead.flew","payload":{}}"#.to_owned();
         let commit = Commit {

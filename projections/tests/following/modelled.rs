@@ -12,6 +12,7 @@ use domain::id::LeadId;
 use domain::lead::aggregate::{Lead, LeadError};
 use domain::lead::command::LeadCommand;
 use domain::lead::stage::{LeadSource, LeadStage};
+use journal::entry::readable;
 use journal::memory::MemoryJournal;
 use journal::position::Position;
 use journal::sqlite::SqliteJournal;
@@ -236,7 +237,9 @@ impl World {
     /// The log is whole, and the views show what the model says.
     async fn judge(&self) {
         let mut tails = HashMap::new();
-        for recorded in self.kept.journal.read(0, 0, usize::MAX >> 1).await.unwrap() {
+        for recorded in
+            readable(&self.kept.journal.read(0, 0, usize::MAX >> 1).await.unwrap()).unwrap()
+        {
             let commit = &recorded.commit;
             let (version, hash) = tails.remove(&commit.stream()).unwrap_or((0, None));
             assert_eq!(

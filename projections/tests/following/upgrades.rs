@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt as _};
 use journal::position::Position;
 use journal::token::StreamId;
-use projections::change::Change;
+use projections::change::{Change, Followed};
 use projections::dashboard;
 use projections::db::{Db, DbError, Statement};
 use projections::due::Due;
@@ -63,7 +63,7 @@ impl Screen for Held {
         &'a self,
         db: &'a Db,
         generation: u32,
-        changes: &'a [Change],
+        changes: &'a [Followed],
         parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
         async move {

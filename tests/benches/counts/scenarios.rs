@@ -11,7 +11,7 @@ use domain::lead::stage::LeadSource;
 use journal::Journal;
 use journal::memory::MemoryJournal;
 use journal::token::Token;
-use projections::change::Change;
+use projections::change::Followed;
 use projections::db::Db;
 use tokio::runtime::{Builder, Runtime};
 
@@ -115,7 +115,7 @@ impl Bench {
             }
         });
         measured_part(|| {
-            let changes: Vec<_> = commits.into_iter().map(Change::of).collect();
+            let changes: Vec<_> = commits.into_iter().map(Followed::from).collect();
             self.runtime.block_on(async {
                 for screen in screens.iter() {
                     let plan = screen.plan(&db, 1, &changes, &none).await;

@@ -2,6 +2,7 @@
 
 use journal::Journal;
 use journal::archive::{Archive, Archived};
+use journal::entry::readable;
 use journal::memory::MemoryJournal;
 #[cfg(feature = "kurrent")]
 use stories::servers::Kurrent;
@@ -159,7 +160,7 @@ pub async fn is_full(archive: &Archive, journal: &Journal) -> bool {
 
 /// What the archive must have of a partition.
 pub async fn expected(journal: &Journal, partition: u16) -> Vec<Archived> {
-    let commits = journal.read_sealed(partition, 0, usize::MAX).await.unwrap();
+    let commits = readable(&journal.read_sealed(partition, 0, usize::MAX).await.unwrap()).unwrap();
     let archived = commits.into_iter().map(|recorded| Archived {
         position: recorded.position,
         hash: recorded.hash.to_string(),

@@ -1,6 +1,7 @@
 //! Appending: expected versions, races, retries.
 
 use futures::future::join_all;
+use journal::entry::readable;
 
 use crate::backend::{Backend, beside, fresh_stream};
 use crate::sample::{commit, grow, is_conflict};
@@ -26,7 +27,12 @@ pub async fn an_expected_version_that_is_too_low_is_a_conflict(backend: &mut Bac
             "{low}"
         );
     }
-    assert_eq!(journal.load(&stream, 0).await.unwrap().len(), 2);
+    assert_eq!(
+        readable(&journal.load(&stream, 0).await.unwrap())
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 pub async fn an_expected_version_that_is_too_high_is_a_conflict(backend: &mut Backend) {
@@ -41,7 +47,12 @@ pub async fn an_expected_version_that_is_too_high_is_a_conflict(backend: &mut Ba
             "{high}"
         );
     }
-    assert_eq!(journal.load(&stream, 0).await.unwrap().len(), 1);
+    assert_eq!(
+        readable(&journal.load(&stream, 0).await.unwrap())
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 pub async fn of_many_writers_exactly_one_wins_each_round(backend: &mut Backend) {
@@ -64,7 +75,7 @@ pub async fn of_many_writers_exactly_one_wins_each_round(backend: &mut Backend) 
         last = won[0].1.sequence;
         winners.push(won[0]);
     }
-    let held = journal.load(&stream, 0).await.unwrap();
+    let held = readable(&journal.load(&stream, 0).await.unwrap()).unwrap();
     let held: Vec<_> = held
         .iter()
         .map(|held| (held.commit.commit_id, held.position))
@@ -81,7 +92,7 @@ pub async fn many_writers_that_try_again_lose_nothing(backend: &mut Backend) {
         tokio::spawn(async move {
             let mut done = 0;
             while done < EACH {
-                let held = journal.load(&stream, 0).await.unwrap();
+                let held = readable(&journal.load(&stream, 0).await.unwrap()).unwrap();
                 let last = held.last().map_or(0, |held| held.position.sequence);
                 let outcome = journal
                     .append(commit(&stream, held.len() as u64 + 1), last)
@@ -92,7 +103,7 @@ pub async fn many_writers_that_try_again_lose_nothing(backend: &mut Backend) {
         })
     });
     join_all(writers).await.into_iter().for_each(Result::unwrap);
-    let held = journal.load(&stream, 0).await.unwrap();
+    let held = readable(&journal.load(&stream, 0).await.unwrap()).unwrap();
     let versions: Vec<_> = held.iter().map(|held| held.commit.first_version).collect();
     assert_eq!(versions, (1..=WRITERS * EACH).collect::<Vec<_>>());
 }
@@ -105,7 +116,12 @@ pub async fn a_retry_answers_the_first_position(backend: &mut Backend) {
     // Commits of others in between change nothing.
     grow(journal, &beside(&stream, 2), 3).await;
     assert_eq!(journal.append(first, 0).await.unwrap(), position);
-    assert_eq!(journal.load(&stream, 0).await.unwrap().len(), 1);
+    assert_eq!(
+        readable(&journal.load(&stream, 0).await.unwrap())
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 pub async fn a_retry_is_recognised_behind_later_commits(backend: &mut Backend) {
@@ -122,7 +138,12 @@ pub async fn a_retry_is_recognised_behind_later_commits(backend: &mut Backend) {
     for retry in join_all(retries).await {
         assert_eq!(retry.unwrap(), position);
     }
-    assert_eq!(journal.load(&stream, 0).await.unwrap().len(), 5);
+    assert_eq!(
+        readable(&journal.load(&stream, 0).await.unwrap())
+            .unwrap()
+            .len(),
+        5
+    );
 }
 
 pub async fn an_id_of_another_stream_is_a_conflict(backend: &mut Backend) {
@@ -132,12 +153,27 @@ pub async fn an_id_of_another_stream_is_a_conflict(backend: &mut Backend) {
     journal.append(first, 0).await.unwrap();
     assert!(is_conflict(&journal.append(second, 0).await));
     assert!(
-        journal
-            .load(&beside(&stream, 2), 0)
-            .await
+        readable(&journal.load(&beside(&stream, 2), 0).await.unwrap())
             .unwrap()
             .is_empty()
     );
+}
+
+pub async fn what_is_refused_or_comes_twice_uses_no_position(backend: &mut Backend) {
+    let (journal, stream) = (&backend.journal, fresh_stream());
+    let first = commit(&stream, 1);
+    let at = journal.append(first.clone(), 0).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(journal.append(first.clone(), 0).await.unwrap(), at);
+        assert!(is_conflict(&journal.append(commit(&stream, 1), 0).await));
+    }
+    let next = journal
+        .append(commit(&stream, 2), at.sequence)
+        .await
+        .unwrap();
+    assert_eq!(next.sequence, at.sequence + 1);
+    assert_eq!(journal.count().await.unwrap() % next.sequence, 0);
+    assert!(journal.check_store().await.unwrap().is_empty());
 }
 
 pub async fn hundreds_of_appends_may_be_under_way(backend: &mut Backend) {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use journal::claim::ClaimKey;
+use journal::entry::readable;
 
 use super::feeding::next;
 use crate::backend::{Backend, beside, fresh_stream};
@@ -35,7 +36,7 @@ pub async fn what_was_acknowledged_survives_a_crash(backend: &mut Backend) {
     let journal = &backend.journal;
     assert_eq!(journal.identity(), identity);
     assert_eq!(journal.heads().await.unwrap(), heads);
-    let held = journal.load(&stream, 0).await.unwrap();
+    let held = readable(&journal.load(&stream, 0).await.unwrap()).unwrap();
     let held: Vec<_> = held.iter().map(|held| held.position).collect();
     assert_eq!(held, positions);
     assert_eq!(

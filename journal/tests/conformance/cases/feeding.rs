@@ -21,7 +21,7 @@ pub async fn next(feed: &mut Feed, count: usize) -> Vec<Position> {
             .expect("a feed never ends")
             .unwrap();
         assert!(!batch.is_empty() && batch.len() <= 4096);
-        seen.extend(batch.iter().map(|held| held.position));
+        seen.extend(batch.iter().map(journal::entry::Entry::position));
     }
     seen
 }

@@ -1,6 +1,7 @@
 //! Reading back: order, bytes, and starting anywhere.
 
 use futures::future::join_all;
+use journal::entry::readable;
 use journal::envelope::{Commit, CommitHash, Sealed};
 
 use crate::backend::{Backend, beside, fresh_stream};
@@ -24,7 +25,7 @@ pub async fn a_commit_of_several_events_comes_back_whole(backend: &mut Backend) 
         .await
         .unwrap();
 
-    let held = journal.load(&stream, 0).await.unwrap();
+    let held = readable(&journal.load(&stream, 0).await.unwrap()).unwrap();
     let texts: Vec<_> = held[0]
         .commit
         .events
@@ -58,7 +59,7 @@ pub async fn a_stream_can_be_loaded_from_anywhere(backend: &mut Backend) {
         .chain(positions.iter().map(|p| p.sequence))
         .enumerate()
     {
-        let held = journal.load(&stream, after).await.unwrap();
+        let held = readable(&journal.load(&stream, after).await.unwrap()).unwrap();
         let held: Vec<_> = held.iter().map(|held| held.position).collect();
         assert_eq!(held, positions[skipped..], "after {after}");
     }
@@ -71,7 +72,7 @@ pub async fn a_partition_has_one_order(backend: &mut Backend) {
     let streams: Vec<_> = (1..=12).map(|id| beside(&stream, id)).collect();
     let grown = join_all(streams.iter().map(|stream| grow(journal, stream, 8))).await;
 
-    let all = journal.read(partition, before, usize::MAX).await.unwrap();
+    let all = readable(&journal.read(partition, before, usize::MAX).await.unwrap()).unwrap();
     assert!(
         all.windows(2)
             .all(|pair| pair[0].position.sequence < pair[1].position.sequence)
@@ -99,13 +100,17 @@ pub async fn a_partition_can_be_read_from_anywhere(backend: &mut Backend) {
     let starts = [before].into_iter().chain(sequences.iter().copied());
     for (skipped, after) in starts.enumerate() {
         for limit in [1, 3, 100] {
-            let read = journal.read(partition, after, limit).await.unwrap();
+            let read = readable(&journal.read(partition, after, limit).await.unwrap()).unwrap();
             let read: Vec<_> = read.iter().map(|held| held.position.sequence).collect();
             let expected: Vec<_> = sequences[skipped..].iter().copied().take(limit).collect();
             assert_eq!(read, expected, "after {after}, at most {limit}");
         }
     }
-    assert!(journal.read(partition, before, 0).await.unwrap().is_empty());
+    assert!(
+        readable(&journal.read(partition, before, 0).await.unwrap())
+            .unwrap()
+            .is_empty()
+    );
 }
 
 pub async fn bytes_and_hashes_survive(backend: &mut Backend) {
@@ -117,7 +122,7 @@ pub async fn bytes_and_hashes_survive(backend: &mut Backend) {
         written.push((sealed.hash, sealed.bytes.clone()));
         last = journal.append(sealed, last).await.unwrap().sequence;
     }
-    let held = journal.load(&stream, 0).await.unwrap();
+    let held = readable(&journal.load(&stream, 0).await.unwrap()).unwrap();
     let mut previous = None;
     for (held, (hash, bytes)) in held.iter().zip(&written) {
         // The hash is taken of what was read, so equal hashes are equal bytes.
@@ -149,21 +154,31 @@ pub async fn heads_are_the_last_positions(backend: &mut Backend) {
 
 pub async fn what_is_not_there_is_empty(backend: &mut Backend) {
     let (journal, stream) = (&backend.journal, fresh_stream());
-    assert!(journal.load(&stream, 0).await.unwrap().is_empty());
-    assert!(journal.load(&stream, 1_000_000).await.unwrap().is_empty());
+    assert!(
+        readable(&journal.load(&stream, 0).await.unwrap())
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        readable(&journal.load(&stream, 1_000_000).await.unwrap())
+            .unwrap()
+            .is_empty()
+    );
     assert!(journal.snapshot(&stream).await.unwrap().is_none());
     journal.append(commit(&stream, 1), 0).await.unwrap();
     let partition = journal.partition(&stream.workspace);
     assert!(
-        journal
-            .read(partition, 1_000_000, 10)
-            .await
+        readable(&journal.read(partition, 1_000_000, 10).await.unwrap())
             .unwrap()
             .is_empty()
     );
     // One name that starts like another is another.
     let longer = beside(&stream, 10);
-    assert!(journal.load(&longer, 0).await.unwrap().is_empty());
+    assert!(
+        readable(&journal.load(&longer, 0).await.unwrap())
+            .unwrap()
+            .is_empty()
+    );
 }
 
 pub async fn what_one_request_caused_is_found(backend: &mut Backend) {
@@ -172,9 +187,7 @@ pub async fn what_one_request_caused_is_found(backend: &mut Backend) {
     grow(journal, &beside(&stream, 2), 3).await;
     for correlation in [fresh_id(), fresh_request()] {
         assert!(
-            journal
-                .caused_by(partition, correlation)
-                .await
+            readable(&journal.caused_by(partition, correlation).await.unwrap())
                 .unwrap()
                 .is_empty()
         );
@@ -182,7 +195,10 @@ pub async fn what_one_request_caused_is_found(backend: &mut Backend) {
         for id in [3, 4] {
             let stream = beside(&stream, id);
             let after = grow(journal, &stream, 1).await[0].sequence;
-            let version = journal.load(&stream, 0).await.unwrap().len() as u64 + 1;
+            let version = readable(&journal.load(&stream, 0).await.unwrap())
+                .unwrap()
+                .len() as u64
+                + 1;
             let commit = Commit {
                 correlation,
                 ..commit_of(&stream, version, &[recorded(version)])
@@ -191,7 +207,7 @@ pub async fn what_one_request_caused_is_found(backend: &mut Backend) {
             positions.push(journal.append(sealed, after).await.unwrap());
         }
         grow(journal, &beside(&stream, 2), 2).await;
-        let caused = journal.caused_by(partition, correlation).await.unwrap();
+        let caused = readable(&journal.caused_by(partition, correlation).await.unwrap()).unwrap();
         let found: Vec<_> = caused.iter().map(|caused| caused.position).collect();
         assert_eq!(found, positions);
     }
