@@ -24,6 +24,7 @@ use domain::sale::command::SaleCommand;
 use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
 use journal::Journal;
+use journal::entry::readable;
 use journal::memory::MemoryJournal;
 use journal::position::Position;
 use journal::token::{StreamId, Token};
@@ -141,7 +142,7 @@ impl World {
             Kind::Contact => "contact",
         };
         let stream = StreamId::try_new("main", category, "1").unwrap();
-        let all = self.journal.load(&stream, 0).await.unwrap();
+        let all = readable(&self.journal.load(&stream, 0).await.unwrap()).unwrap();
         let place = |id: Uuid| {
             all.iter()
                 .find(|held| held.commit.commit_id == id)
