@@ -1,37 +1,45 @@
 //! Contacts and the reservations that keep a phone or an email with one of them.
 //!
-//! A value is reserved before the contact has it and freed after it has lost it, so a crash in
-//! between leaves a reservation that nobody uses. Whoever wants the value then looks whether
-//! its owner has it, and takes it over once the owner had time enough to finish.
+//! What a contact shows is decided by its own commit: it is appended behind the version for which the
+//! values were reserved, or not at all. Nothing is given back when a contact loses a value: whoever
+//! wants it looks at the contact that holds it (see [`domain::unique`]).
+//!
+//! - [`holdings`]: reserving, and finding out whether a holder still needs what it holds
+//! - [`audit`]: who shows what and who holds it, read from the whole log, and mended
+//!
+//! Invariant: a value that a living contact shows is held by that contact and no other, behind every
+//! commit of the log.
+
+pub mod audit;
+mod holdings;
 
 use std::sync::Arc;
 
 use cqrs_es::{Aggregate as _, AggregateError};
-use domain::contact::address::{Email, Phone};
 use domain::contact::aggregate::{Contact, ContactError};
 use domain::contact::command::{Card, ContactCommand};
-use domain::contact::event::ContactEvent;
+use domain::event::Decide as _;
 use domain::id::{ContactId, NumberKind};
-use domain::unique::{Reservations, SHARDS, ShardId, UniqueCommand, UniqueError, UniqueKind};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use jiff::{SignedDuration, Timestamp};
+use domain::unique::UniqueKind;
+use journal::failpoint;
 use journal::store::Loaded;
 use journal::vault::Subject;
-use sha2::Sha256;
 
+use crate::clock::fresh_id;
 use crate::desk::Desk;
 use crate::numbers::Allocator;
 use crate::origin::Origin;
+use holdings::{Attempt, Holdings, shown};
 
-/// No request lives this long: what it reserved and did not use is free after it.
-const ABANDONED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// How often a change is prepared anew because its contact changed meanwhile.
+const TRIES: u32 = 16;
 
 /// Creates, changes and removes contacts. Cheap to clone.
 #[derive(Clone)]
 pub struct Contacts {
     desk: Desk,
     numbers: Allocator,
-    secret: Arc<[u8]>,
+    holdings: Holdings,
 }
 
 /// Why a contact is not changed.
@@ -49,10 +57,12 @@ pub enum ContactsError {
         owner: ContactId,
     },
     /// Another request is about to use the phone or the email.
-    #[error("another request is using this {kind}; try again in a minute")]
+    #[error("another request is using this {kind}; try again in {seconds} s")]
     Busy {
         /// Which kind of value.
         kind: UniqueKind,
+        /// After how many seconds it is free, if it is not used until then.
+        seconds: u16,
     },
     /// A contact that is referred to is not there.
     #[error("there is no contact {id}; POST /api/v1/contacts makes one")]
@@ -65,50 +75,20 @@ pub enum ContactsError {
     Failed(AggregateError<std::convert::Infallible>),
 }
 
-/// A value that one contact may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    Phone(Phone),
-    Email(Email),
-}
-
-impl Value {
-    const fn kind(&self) -> UniqueKind {
-        match self {
-            Self::Phone(_) => UniqueKind::Phone,
-            Self::Email(_) => UniqueKind::Email,
-        }
+/// Whether a change may show what the contact did not show before, and has to reserve it.
+const fn may_add(command: &ContactCommand) -> bool {
+    match command {
+        ContactCommand::Create(_)
+        | ContactCommand::AddPhone { .. }
+        | ContactCommand::AddEmail { .. }
+        | ContactCommand::Compensate { .. } => true,
+        ContactCommand::Change { phones, emails, .. } => phones.is_some() || emails.is_some(),
+        ContactCommand::RemovePhone { .. }
+        | ContactCommand::RemoveEmail { .. }
+        | ContactCommand::Remove
+        | ContactCommand::Lapse
+        | ContactCommand::Erase => false,
     }
-
-    fn folded(&self) -> String {
-        match self {
-            Self::Phone(phone) => phone.to_string(),
-            Self::Email(email) => email.folded(),
-        }
-    }
-}
-
-fn values(card: &Card) -> Vec<Value> {
-    let phones = card.phones.iter().cloned().map(Value::Phone);
-    phones
-        .chain(card.emails.iter().cloned().map(Value::Email))
-        .collect()
-}
-
-/// What comes back with an undo, and has to be free for it.
-fn wanted_again(events: &[ContactEvent], seen: &Contact) -> Vec<Value> {
-    let again = |event: &ContactEvent| match event {
-        ContactEvent::PhoneAdded { phone } => vec![Value::Phone(phone.clone())],
-        ContactEvent::EmailAdded { email } => vec![Value::Email(email.clone())],
-        ContactEvent::Restored {} => seen.card.as_ref().map(values).unwrap_or_default(),
-        ContactEvent::Created { .. }
-        | ContactEvent::FieldChanged { .. }
-        | ContactEvent::PhoneRemoved { .. }
-        | ContactEvent::EmailRemoved { .. }
-        | ContactEvent::Removed {}
-        | ContactEvent::Erased {} => Vec::new(),
-    };
-    events.iter().flat_map(again).collect()
 }
 
 impl Contacts {
@@ -116,33 +96,32 @@ impl Contacts {
     #[must_use]
     pub fn new(desk: Desk, numbers: Allocator, secret: &[u8]) -> Self {
         Self {
+            holdings: Holdings::new(desk.clone(), secret),
             desk,
             numbers,
-            secret: secret.into(),
         }
     }
 
-    /// Creates a contact.
+    /// Creates a contact. What is refused uses no number.
     pub async fn create(
         &self,
         card: Card,
         origin: &Origin,
     ) -> Result<(ContactId, Arc<Loaded<Contact>>), ContactsError> {
+        let command = ContactCommand::Create(card);
+        // What an earlier try has reserved is held by the number that it was given.
+        if !origin.retried {
+            let (_, wanted) = planned(&Contact::default(), &command)?;
+            self.holdings.look(None, &wanted, origin).await?;
+        }
         let number = self
             .numbers
             .next(NumberKind::Contact, origin)
             .await
             .map_err(without_refusal)?;
-        let id = ContactId(number);
-        let wanted = values(&card);
-        self.reserve(id, &wanted, origin).await?;
-        let outcome = self
-            .desk
-            .open::<Contact>(id, ContactCommand::Create(card), origin)
-            .await;
-        self.settle(id, &wanted, outcome, origin)
-            .await
-            .map(|contact| (id, contact))
+        let (id, begun) = (ContactId(number), Arc::default());
+        let contact = self.carry_out(id, command, Some(begun), origin).await?;
+        Ok((id, contact))
     }
 
     /// Changes a contact.
@@ -152,35 +131,11 @@ impl Contacts {
         command: ContactCommand,
         origin: &Origin,
     ) -> Result<Arc<Loaded<Contact>>, ContactsError> {
-        let before = self.card(id, origin).await?;
-        let had = before.state.present().map(values).unwrap_or_default();
-        let wanted: Vec<Value> = match &command {
-            ContactCommand::Change { phones, emails, .. } => {
-                let phones = phones.iter().flatten().cloned().map(Value::Phone);
-                let emails = emails.iter().flatten().cloned().map(Value::Email);
-                phones
-                    .chain(emails)
-                    .filter(|value| !had.contains(value))
-                    .collect()
-            }
-            ContactCommand::Compensate { events, seen } => wanted_again(events, seen),
-            ContactCommand::Create(_) | ContactCommand::Remove | ContactCommand::Erase => {
-                Vec::new()
-            }
-        };
-        let restores = matches!(command, ContactCommand::Compensate { .. });
-        if restores || before.state.present().is_some() {
-            self.reserve(id, &wanted, origin).await?;
+        if may_add(&command) {
+            self.carry_out(id, command, None, origin).await
+        } else {
+            Ok(self.desk.send::<Contact>(id, command, origin).await?)
         }
-        let outcome = self.desk.send::<Contact>(id, command, origin).await;
-        let after = self.settle(id, &wanted, outcome, origin).await?;
-        let has = after.state.present().map(values).unwrap_or_default();
-        let gone: Vec<Value> = had
-            .into_iter()
-            .filter(|value| !has.contains(value))
-            .collect();
-        self.release(id, &gone, origin).await;
-        Ok(after)
     }
 
     /// Forgets a person for ever: an event, then the key of everything that was said of them.
@@ -206,166 +161,94 @@ impl Contacts {
         origin: &Origin,
     ) -> Result<(), ContactsError> {
         let Some(id) = id else { return Ok(()) };
-        match self.card(id, origin).await?.state.present() {
+        match self.holdings.card(id, origin).await?.state.present() {
             Some(_) => Ok(()),
             None => Err(ContactsError::Unknown { id }),
         }
     }
 
-    /// Frees what was reserved for a change that was refused.
-    async fn settle(
+    /// Changes a contact at the version for which its values are reserved; where others were faster,
+    /// anew at the next one. `seen` is its state, where that is known without reading it.
+    async fn carry_out(
         &self,
         id: ContactId,
-        reserved: &[Value],
-        outcome: Result<Arc<Loaded<Contact>>, AggregateError<ContactError>>,
+        command: ContactCommand,
+        mut seen: Option<Arc<Loaded<Contact>>>,
         origin: &Origin,
     ) -> Result<Arc<Loaded<Contact>>, ContactsError> {
-        if let Err(AggregateError::UserError(_) | AggregateError::AggregateConflict) = &outcome {
-            self.release(id, reserved, origin).await;
-        }
-        Ok(outcome?)
-    }
-
-    async fn card(
-        &self,
-        id: ContactId,
-        origin: &Origin,
-    ) -> Result<Arc<Loaded<Contact>>, ContactsError> {
-        let loaded = self.desk.load::<Contact>(&origin.workspace, id).await;
-        loaded.map_err(|error| {
-            ContactsError::Failed(AggregateError::DatabaseConnectionError(error.into()))
-        })
-    }
-
-    async fn reserve(
-        &self,
-        owner: ContactId,
-        wanted: &[Value],
-        origin: &Origin,
-    ) -> Result<(), ContactsError> {
-        for (index, value) in wanted.iter().enumerate() {
-            if let Err(error) = self.reserve_one(owner, value, origin).await {
-                self.release(owner, &wanted[..index], origin).await;
-                return Err(error);
+        let _turn = self.holdings.turn(id, origin).await;
+        let mut attempt = Attempt::new(id, fresh_id());
+        for _ in 0..TRIES {
+            let earlier = self.desk.earlier::<Contact>(id, &command, origin).await;
+            if let Some(done) = earlier.map_err(unavailable)? {
+                return Ok(done);
+            }
+            let before = match seen.take() {
+                Some(seen) => seen,
+                None => self.holdings.card(id, origin).await?,
+            };
+            let tried = self.at(&before, &command, &mut attempt, origin).await;
+            match tried {
+                Ok(Some(after)) => return Ok(after),
+                Ok(None) => {}
+                Err(error) => {
+                    self.holdings.give_back(&attempt, &error, origin).await;
+                    return Err(error);
+                }
             }
         }
-        Ok(())
+        Err(AggregateError::AggregateConflict.into())
     }
 
-    async fn reserve_one(
+    /// One try; nothing where the contact has another version by now.
+    async fn at(
         &self,
-        owner: ContactId,
-        value: &Value,
+        before: &Arc<Loaded<Contact>>,
+        command: &ContactCommand,
+        attempt: &mut Attempt,
         origin: &Origin,
-    ) -> Result<(), ContactsError> {
-        let (shard, hash) = self.place(value, origin);
-        let at = self.desk.clock().now();
-        let reserve = UniqueCommand::Reserve {
-            value: hash.clone(),
-            owner,
-            at,
-        };
-        match self.send(shard, reserve, origin).await {
-            Ok(()) => Ok(()),
-            Err(AggregateError::UserError(UniqueError::Held {
-                owner: from,
-                at: since,
-            })) => {
-                self.check_holder(from, since, value, origin).await?;
-                let take = UniqueCommand::Take {
-                    value: hash,
-                    from,
-                    owner,
-                    at,
-                };
-                self.send(shard, take, origin)
-                    .await
-                    .map_err(|error| match error {
-                        AggregateError::UserError(_) => ContactsError::Busy { kind: value.kind() },
-                        error @ (AggregateError::AggregateConflict
-                        | AggregateError::DatabaseConnectionError(_)
-                        | AggregateError::DeserializationError(_)
-                        | AggregateError::UnexpectedError(_)) => without_refusal(error),
-                    })
-            }
-            Err(error) => Err(without_refusal(error)),
+    ) -> Result<Option<Arc<Loaded<Contact>>>, ContactsError> {
+        let (changes, wanted) = planned(&before.state, command)?;
+        if !changes {
+            return Ok(Some(Arc::clone(before)));
+        }
+        let version = before.version;
+        self.holdings
+            .reserve(attempt, version, &wanted, origin)
+            .await?;
+        failpoint::reach("contact.reserved");
+        let sent = self
+            .desk
+            .send_at::<Contact>(attempt.owner, command.clone(), version, origin);
+        match sent.await {
+            Ok(after) => Ok(Some(after)),
+            Err(AggregateError::AggregateConflict) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// Fine only where the holder has long had the time to use the value and has not.
-    async fn check_holder(
-        &self,
-        holder: ContactId,
-        since: Timestamp,
-        value: &Value,
-        origin: &Origin,
-    ) -> Result<(), ContactsError> {
-        let kind = value.kind();
-        let holder_card = self.card(holder, origin).await?;
-        let has = holder_card.state.present().is_some_and(|card| {
-            values(card)
-                .iter()
-                .any(|held| held.folded() == value.folded())
-        });
-        let age = self.desk.clock().now().duration_since(since);
-        match (has, age) {
-            (true, _) => Err(ContactsError::Taken {
-                kind,
-                owner: holder,
-            }),
-            (false, age) if age < ABANDONED_AFTER => Err(ContactsError::Busy { kind }),
-            (false, _) => Ok(()),
-        }
+/// Whether a command changes anything, and what is shown behind it that is not shown before.
+fn planned(
+    before: &Contact,
+    command: &ContactCommand,
+) -> Result<(bool, Vec<holdings::Value>), ContactsError> {
+    let events = before
+        .decide(command.clone())
+        .map_err(AggregateError::UserError)?;
+    let changes = !events.is_empty();
+    let mut after = before.clone();
+    for event in events {
+        after.apply(event);
     }
+    let had = shown(before);
+    let mut wanted = shown(&after);
+    wanted.retain(|value| !had.contains(value));
+    Ok((changes, wanted))
+}
 
-    async fn release(&self, owner: ContactId, values: &[Value], origin: &Origin) {
-        for value in values {
-            let (shard, hash) = self.place(value, origin);
-            let release = UniqueCommand::Release { value: hash, owner };
-            if let Err(error) = self.send(shard, release, origin).await {
-                tracing::warn!(%error, "a reservation was not released; it is free in a minute");
-            }
-        }
-    }
-
-    /// Reservations are idempotent by their owner: they take no ids from the request, whose
-    /// retry may have to reserve again what the first try released.
-    async fn send(
-        &self,
-        shard: ShardId,
-        command: UniqueCommand,
-        origin: &Origin,
-    ) -> Result<(), AggregateError<UniqueError>> {
-        let origin = Origin {
-            seed: None,
-            retried: false,
-            claim: None,
-            ..origin.clone()
-        };
-        self.desk
-            .send::<Reservations>(shard, command, &origin)
-            .await
-            .map(drop)
-    }
-
-    /// The shard and the keyed hash of a value; the workspace is part of what is hashed.
-    fn place(&self, value: &Value, origin: &Origin) -> (ShardId, String) {
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key");
-        mac.update(origin.workspace.as_str().as_bytes());
-        mac.update(b"\0");
-        mac.update(value.folded().as_bytes());
-        let hash = mac.finalize().into_bytes();
-        let shard = u16::from_le_bytes([hash[0], hash[1]]) % SHARDS;
-        let hex = hex::encode(&hash[..16]);
-        (
-            ShardId {
-                kind: value.kind(),
-                shard,
-            },
-            hex,
-        )
-    }
+fn unavailable(error: journal::JournalError) -> ContactsError {
+    ContactsError::Failed(crate::desk::failed(error))
 }
 
 /// A failure of a step that cannot be refused for the caller's fault.

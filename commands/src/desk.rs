@@ -44,6 +44,16 @@ pub trait Handled:
 /// What a change leads to: the new state, or why not.
 pub type Outcome<A> = Result<Arc<Loaded<A>>, AggregateError<<A as cqrs_es::Aggregate>::Error>>;
 
+/// What the caller knows of the stream that is to be changed.
+#[derive(Debug, Clone, Copy, Default, Serialize, serde::Deserialize)]
+pub(crate) struct Expected {
+    /// Its id was just allocated: it is empty, and need not be read.
+    fresh: bool,
+    /// It has this version; at another one nothing is to be done.
+    #[serde(default)]
+    version: Option<u64>,
+}
+
 /// The one door for changes. Cheap to clone.
 #[derive(Clone)]
 pub enum Desk {
@@ -73,10 +83,23 @@ impl Desk {
         command: A::Command,
         origin: &Origin,
     ) -> Outcome<A> {
-        match self {
-            Self::Local(local) => local.send(id, command, origin, false).await,
-            Self::Remote(remote) => remote.send(id, command, origin, false).await,
-        }
+        self.send_if(id, command, origin, Expected::default()).await
+    }
+
+    /// Carries out a command on this version of an aggregate, or not at all:
+    /// [`AggregateError::AggregateConflict`] where it has another one.
+    pub async fn send_at<A: Handled>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        version: u64,
+        origin: &Origin,
+    ) -> Outcome<A> {
+        let expected = Expected {
+            fresh: false,
+            version: Some(version),
+        };
+        self.send_if(id, command, origin, expected).await
     }
 
     /// Carries out the first command of an aggregate whose id was just allocated: its stream
@@ -87,10 +110,40 @@ impl Desk {
         command: A::Command,
         origin: &Origin,
     ) -> Outcome<A> {
+        let expected = Expected {
+            fresh: true,
+            version: None,
+        };
+        self.send_if(id, command, origin, expected).await
+    }
+
+    async fn send_if<A: Handled>(
+        &self,
+        id: A::Id,
+        command: A::Command,
+        origin: &Origin,
+        expected: Expected,
+    ) -> Outcome<A> {
         match self {
-            Self::Local(local) => local.send(id, command, origin, true).await,
-            Self::Remote(remote) => remote.send(id, command, origin, true).await,
+            Self::Local(local) => local.send(id, command, origin, expected).await,
+            Self::Remote(remote) => remote.send(id, command, origin, expected).await,
         }
+    }
+
+    /// The aggregate as an earlier try of the same request left it, where one has carried out this
+    /// command.
+    pub async fn earlier<A: Handled>(
+        &self,
+        id: A::Id,
+        command: &A::Command,
+        origin: &Origin,
+    ) -> Result<Option<Arc<Loaded<A>>>, JournalError> {
+        if !origin.retried {
+            return Ok(None);
+        }
+        let (store, stream) = self.stream::<A>(&origin.workspace, id)?;
+        let commit_id = origin.commit_id(&stream, &local::command_name(command));
+        Ok(store.load_after(&stream, commit_id).await?.map(Arc::new))
     }
 
     /// The aggregate as the log has it now.

@@ -2,6 +2,7 @@
 //!
 //! - [`desk`]: the one door for changes, in this process or through NATS in another
 //! - [`origin`], [`clock`]: who asked, when, because of what
+//! - [`phones`]: phones as people write them
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
 //! - [`policies`]: an event in, commands out; [`lease`]: which process runs them
@@ -22,6 +23,7 @@ pub mod lease;
 pub mod meters;
 pub mod numbers;
 pub mod origin;
+pub mod phones;
 pub mod policies;
 pub mod sales;
 pub mod undo;

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Decide, decided, stored};
 use crate::id::{KeyId, Keyed};
+use crate::text::{self, BadText};
 use crate::words::words;
+
+/// The longest name, in characters.
+pub const MAX_NAME: usize = 100;
 
 words! {
     /// What a caller may do; each later one may also do what the earlier ones may.
@@ -94,24 +98,18 @@ pub enum KeyError {
     #[error("This key was issued before")]
     AlreadyIssued,
     /// A key needs a name to be told from the others.
-    #[error("name must have 1 to 100 characters")]
-    BadName,
+    #[error("name {0}")]
+    BadName(BadText),
 }
 
 impl Decide for ApiKey {
     fn decide(&self, command: KeyCommand) -> Result<Vec<KeyEvent>, KeyError> {
         match (&self.issued, command) {
             (Some(_), KeyCommand::Issue { .. }) => Err(KeyError::AlreadyIssued),
-            (None, KeyCommand::Issue { name, .. })
-                if name.trim().is_empty() || name.chars().count() > 100 =>
-            {
-                Err(KeyError::BadName)
+            (None, KeyCommand::Issue { name, role, hash }) => {
+                let name = text::required_line(&name, MAX_NAME).map_err(KeyError::BadName)?;
+                Ok(vec![KeyEvent::Issued { name, role, hash }])
             }
-            (None, KeyCommand::Issue { name, role, hash }) => Ok(vec![KeyEvent::Issued {
-                name: name.trim().to_owned(),
-                role,
-                hash,
-            }]),
             (None, KeyCommand::Revoke) => Err(KeyError::NotIssued),
             (Some(_), KeyCommand::Revoke) if self.revoked => Ok(vec![]),
             (Some(_), KeyCommand::Revoke) => Ok(vec![KeyEvent::Revoked {}]),
@@ -147,6 +145,7 @@ mod tests {
     use cqrs_es::test::TestFramework;
 
     use super::{ApiKey, KeyCommand, KeyError, KeyEvent, Role};
+    use crate::text::BadText;
 
     fn key() -> TestFramework<ApiKey> {
         TestFramework::with(())
@@ -177,7 +176,7 @@ mod tests {
         key()
             .given_no_previous_events()
             .when(issue(" "))
-            .then_expect_error(KeyError::BadName);
+            .then_expect_error(KeyError::BadName(BadText::Empty));
         key()
             .given(vec![issued()])
             .when(issue("ci"))

@@ -13,6 +13,7 @@
 //! - [`key`]: an API key and what it may do
 //! - [`undo`]: what reverses an earlier event
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
+//! - [`text`]: the one validator of what people type
 
 pub mod automation;
 pub mod contact;
@@ -24,6 +25,7 @@ pub mod lead;
 pub mod money;
 pub mod number;
 pub mod sale;
+pub mod text;
 pub mod undo;
 pub mod unique;
 pub mod webhook;

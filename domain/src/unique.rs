@@ -1,16 +1,22 @@
 //! One owner per value: reservations of phones and emails, sharded by a keyed hash.
 //!
-//! A shard knows values only by their HMAC, never in clear. A reservation is made before the
-//! contact says that it has the value, so a crash between the two leaves one that nobody uses;
-//! `Take` lets the next claimant have it once the desk has seen that its owner does not hold it.
+//! A shard knows values only by their HMAC, never in clear. A reservation is made for one attempt to
+//! change one contact, and names the version of the contact that the attempt has seen: the attempt
+//! changes the contact at that version or not at all. So whoever finds a value reserved need only
+//! look at its owner: it shows the value; or it is past that version without the value, and nothing
+//! that relied on the reservation can happen any more; or the attempt may still be on its way.
+//!
+//! Invariant: a reservation goes to another owner only where its owner was seen without the value in
+//! a later version than the one it was made for, and is given back only by all who made it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cqrs_es::Aggregate;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::event::{Decide, decided, stored};
 use crate::id::{ContactId, Keyed};
@@ -30,7 +36,7 @@ words! {
 }
 
 /// One shard of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ShardId {
     /// Which kind of value.
     pub kind: UniqueKind,
@@ -51,45 +57,60 @@ pub struct Reservations {
     pub held: BTreeMap<String, Reservation>,
 }
 
-/// Who reserved a value, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Who reserved a value, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The contact.
     pub owner: ContactId,
-    /// Since when.
+    /// The version of the contact that is to be changed; 0 where it is to be created.
+    pub seen: u64,
+    /// Attempts at that version that rely on it.
+    pub attempts: BTreeSet<Uuid>,
+    /// When it was made last.
     pub at: Timestamp,
+}
+
+/// A value to be reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Its HMAC.
+    pub value: String,
+    /// Who holds it and was seen without it.
+    pub idle: Option<Idle>,
+}
+
+/// A contact that was seen without a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idle {
+    /// The contact.
+    pub owner: ContactId,
+    /// Its version then.
+    pub version: u64,
 }
 
 /// What may be asked of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum UniqueCommand {
-    /// Reserve a free value.
+    /// Reserve all of these values, or none of them.
     Reserve {
-        /// The value's HMAC.
-        value: String,
         /// For whom.
         owner: ContactId,
+        /// The version of the contact that is to be changed.
+        seen: u64,
+        /// The attempt that relies on it.
+        attempt: Uuid,
         /// Now.
         at: Timestamp,
+        /// The values.
+        values: Vec<Wanted>,
     },
-    /// Reserve a value whose present owner was seen not to hold it.
-    Take {
-        /// The value's HMAC.
-        value: String,
-        /// From whom.
-        from: ContactId,
-        /// For whom.
-        owner: ContactId,
-        /// Now.
-        at: Timestamp,
-    },
-    /// Give a value back; somebody else's is left alone.
+    /// This attempt needs these values no longer, for it has certainly changed nothing.
     Release {
-        /// The value's HMAC.
-        value: String,
-        /// Whose.
-        owner: ContactId,
+        /// The attempt.
+        attempt: Uuid,
+        /// HMACs of the values.
+        values: Vec<String>,
     },
 }
 
@@ -104,64 +125,99 @@ pub enum UniqueEvent {
         value: String,
         /// The owner.
         owner: ContactId,
+        /// The version of the owner that is to be changed; 0 where it is to be created.
+        seen: u64,
+        /// The attempt that relies on it; unknown before version 2.
+        attempt: Option<Uuid>,
         /// Since when.
         #[schemars(with = "String")]
         at: Timestamp,
     },
-    /// A value is free.
+    /// An attempt gave a value back; it is free once all have.
     #[serde(rename = "unique.released")]
     Released {
         /// The value's HMAC.
         value: String,
+        /// Which attempt; before version 2 it was everybody's at once.
+        attempt: Option<Uuid>,
     },
 }
 
 stored!(UniqueEvent {
-    Reserved = "unique.reserved" v 1,
-    Released = "unique.released" v 1,
+    Reserved = "unique.reserved" v 2,
+    Released = "unique.released" v 2,
 });
 
 /// Why a value is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum UniqueError {
-    /// Somebody has it.
+    /// Somebody has it, or may be about to.
     #[error("contact {owner} has it")]
     Held {
         /// Who.
         owner: ContactId,
-        /// Since when.
-        at: Timestamp,
     },
+}
+
+impl Reservations {
+    /// Whether an attempt has to reserve this value first, or that somebody else has it.
+    fn is_due(
+        &self,
+        Wanted { value, idle }: &Wanted,
+        owner: ContactId,
+        seen: u64,
+        attempt: Uuid,
+    ) -> Result<bool, UniqueError> {
+        let Some(held) = self.held.get(value) else {
+            return Ok(true);
+        };
+        let is_over = |idle: &Idle| idle.owner == held.owner && held.seen < idle.version;
+        match held {
+            // An attempt that has seen less than another changes nothing: its version is gone.
+            held if held.owner == owner => {
+                Ok(held.seen < seen || held.seen == seen && !held.attempts.contains(&attempt))
+            }
+            _ if idle.as_ref().is_some_and(is_over) => Ok(true),
+            held => Err(UniqueError::Held { owner: held.owner }),
+        }
+    }
 }
 
 impl Decide for Reservations {
     fn decide(&self, command: UniqueCommand) -> Result<Vec<UniqueEvent>, UniqueError> {
         match command {
-            UniqueCommand::Reserve { value, owner, at } => match self.held.get(&value) {
-                None => Ok(vec![UniqueEvent::Reserved { value, owner, at }]),
-                Some(held) if held.owner == owner => Ok(vec![]),
-                Some(held) => Err(UniqueError::Held {
-                    owner: held.owner,
-                    at: held.at,
-                }),
-            },
-            UniqueCommand::Take {
-                value,
-                from,
+            UniqueCommand::Reserve {
                 owner,
+                seen,
+                attempt,
                 at,
-            } => match self.held.get(&value) {
-                Some(held) if held.owner == owner => Ok(vec![]),
-                Some(held) if held.owner != from => Err(UniqueError::Held {
-                    owner: held.owner,
-                    at: held.at,
-                }),
-                _ => Ok(vec![UniqueEvent::Reserved { value, owner, at }]),
-            },
-            UniqueCommand::Release { value, owner } => match self.held.get(&value) {
-                Some(held) if held.owner == owner => Ok(vec![UniqueEvent::Released { value }]),
-                _ => Ok(vec![]),
-            },
+                values,
+            } => {
+                let mut events = Vec::new();
+                for wanted in values {
+                    if self.is_due(&wanted, owner, seen, attempt)? {
+                        events.push(UniqueEvent::Reserved {
+                            value: wanted.value,
+                            owner,
+                            seen,
+                            attempt: Some(attempt),
+                            at,
+                        });
+                    }
+                }
+                Ok(events)
+            }
+            UniqueCommand::Release { attempt, values } => {
+                let relies = |value: &String| {
+                    let held = self.held.get(value);
+                    held.is_some_and(|held| held.attempts.contains(&attempt))
+                };
+                let released = |value| UniqueEvent::Released {
+                    value,
+                    attempt: Some(attempt),
+                };
+                Ok(values.into_iter().filter(relies).map(released).collect())
+            }
         }
     }
 }
@@ -177,11 +233,37 @@ impl Aggregate for Reservations {
 
     fn apply(&mut self, event: UniqueEvent) {
         match event {
-            UniqueEvent::Reserved { value, owner, at } => {
-                self.held.insert(value, Reservation { owner, at });
+            UniqueEvent::Reserved {
+                value,
+                owner,
+                seen,
+                attempt,
+                at,
+            } => {
+                let fresh = Reservation {
+                    owner,
+                    seen,
+                    attempts: BTreeSet::new(),
+                    at,
+                };
+                let held = self.held.entry(value).or_insert_with(|| fresh.clone());
+                if (held.owner, held.seen) != (owner, seen) {
+                    *held = fresh;
+                }
+                held.at = at;
+                held.attempts.extend(attempt);
             }
-            UniqueEvent::Released { value } => {
-                self.held.remove(&value);
+            UniqueEvent::Released { value, attempt } => {
+                let Some(held) = self.held.get_mut(&value) else {
+                    return;
+                };
+                match attempt {
+                    Some(attempt) => drop(held.attempts.remove(&attempt)),
+                    None => held.attempts.clear(),
+                }
+                if held.attempts.is_empty() {
+                    self.held.remove(&value);
+                }
             }
         }
     }
@@ -195,90 +277,169 @@ impl Keyed for Reservations {
 mod tests {
     use cqrs_es::test::TestFramework;
     use jiff::Timestamp;
+    use uuid::Uuid;
 
-    use super::{Reservations, UniqueCommand, UniqueError, UniqueEvent};
+    use super::{Idle, Reservations, UniqueCommand, UniqueError, UniqueEvent, Wanted};
     use crate::id::ContactId;
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
     const ONE: ContactId = ContactId(1);
     const TWO: ContactId = ContactId(2);
+    const FIRST: Uuid = Uuid::from_u128(1);
+    const SECOND: Uuid = Uuid::from_u128(2);
 
     fn shard() -> TestFramework<Reservations> {
         TestFramework::with(())
     }
 
-    fn reserved(owner: ContactId) -> UniqueEvent {
+    fn reserved(owner: ContactId, seen: u64, attempt: Uuid) -> UniqueEvent {
         UniqueEvent::Reserved {
             value: "v".into(),
             owner,
+            seen,
+            attempt: Some(attempt),
             at: AT,
         }
     }
 
-    fn reserve(owner: ContactId) -> UniqueCommand {
-        UniqueCommand::Reserve {
+    fn released(attempt: Uuid) -> UniqueEvent {
+        UniqueEvent::Released {
             value: "v".into(),
-            owner,
-            at: AT,
+            attempt: Some(attempt),
         }
+    }
+
+    fn reserve(owner: ContactId, seen: u64, attempt: Uuid) -> UniqueCommand {
+        instead(None, owner, seen, attempt)
+    }
+
+    fn instead(idle: Option<Idle>, owner: ContactId, seen: u64, attempt: Uuid) -> UniqueCommand {
+        let value = "v".into();
+        UniqueCommand::Reserve {
+            owner,
+            seen,
+            attempt,
+            at: AT,
+            values: vec![Wanted { value, idle }],
+        }
+    }
+
+    fn release(attempt: Uuid) -> UniqueCommand {
+        UniqueCommand::Release {
+            attempt,
+            values: vec!["v".into()],
+        }
+    }
+
+    const fn held_by(owner: ContactId) -> UniqueError {
+        UniqueError::Held { owner }
     }
 
     #[test]
     fn a_value_has_one_owner() {
         shard()
             .given_no_previous_events()
-            .when(reserve(ONE))
-            .then_expect_events(vec![reserved(ONE)]);
+            .when(reserve(ONE, 0, FIRST))
+            .then_expect_events(vec![reserved(ONE, 0, FIRST)]);
         shard()
-            .given(vec![reserved(ONE)])
-            .when(reserve(ONE))
+            .given(vec![reserved(ONE, 0, FIRST)])
+            .when(reserve(ONE, 0, FIRST))
             .then_expect_events(vec![]);
         shard()
-            .given(vec![reserved(ONE)])
-            .when(reserve(TWO))
-            .then_expect_error(UniqueError::Held { owner: ONE, at: AT });
+            .given(vec![reserved(ONE, 0, FIRST)])
+            .when(reserve(TWO, 0, SECOND))
+            .then_expect_error(held_by(ONE));
     }
 
     #[test]
-    fn only_its_owner_gives_a_value_back() {
-        let release = |owner| UniqueCommand::Release {
-            value: "v".into(),
-            owner,
-        };
-        let released = UniqueEvent::Released { value: "v".into() };
-        shard()
-            .given(vec![reserved(ONE)])
-            .when(release(TWO))
-            .then_expect_events(vec![]);
-        shard()
-            .given(vec![reserved(ONE)])
-            .when(release(ONE))
-            .then_expect_events(vec![released.clone()]);
-        shard()
-            .given(vec![reserved(ONE), released])
-            .when(reserve(TWO))
-            .then_expect_events(vec![reserved(TWO)]);
-    }
-
-    #[test]
-    fn an_abandoned_value_is_taken_from_the_owner_that_was_checked() {
-        let take = UniqueCommand::Take {
-            value: "v".into(),
-            from: ONE,
+    fn a_command_reserves_all_its_values_or_none() {
+        let both = UniqueCommand::Reserve {
             owner: TWO,
+            seen: 0,
+            attempt: SECOND,
+            at: AT,
+            values: ["free", "v"]
+                .map(|value| Wanted {
+                    value: value.into(),
+                    idle: None,
+                })
+                .into(),
+        };
+        shard()
+            .given(vec![reserved(ONE, 0, FIRST)])
+            .when(both)
+            .then_expect_error(held_by(ONE));
+    }
+
+    #[test]
+    fn a_value_is_free_once_every_attempt_that_relies_on_it_gave_it_back() {
+        let two = vec![reserved(ONE, 4, FIRST), reserved(ONE, 4, SECOND)];
+        shard()
+            .given(two.clone())
+            .when(release(FIRST))
+            .then_expect_events(vec![released(FIRST)]);
+        let one_left = [two, vec![released(FIRST)]].concat();
+        shard()
+            .given(one_left.clone())
+            .when(reserve(TWO, 0, FIRST))
+            .then_expect_error(held_by(ONE));
+        shard()
+            .given([one_left, vec![released(SECOND)]].concat())
+            .when(reserve(TWO, 0, FIRST))
+            .then_expect_events(vec![reserved(TWO, 0, FIRST)]);
+    }
+
+    #[test]
+    fn a_late_release_frees_no_newer_reservation() {
+        shard()
+            .given(vec![reserved(ONE, 1, FIRST), reserved(ONE, 2, SECOND)])
+            .when(release(FIRST))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn an_attempt_that_has_seen_less_leaves_a_newer_reservation_alone() {
+        shard()
+            .given(vec![reserved(ONE, 2, SECOND)])
+            .when(reserve(ONE, 1, FIRST))
+            .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn a_value_is_taken_from_an_owner_that_is_past_the_reservation_without_it() {
+        let idle = |owner, version| Some(Idle { owner, version });
+        shard()
+            .given(vec![reserved(ONE, 4, FIRST)])
+            .when(instead(idle(ONE, 5), TWO, 0, SECOND))
+            .then_expect_events(vec![reserved(TWO, 0, SECOND)]);
+        for (seen, idle) in [(5, idle(ONE, 5)), (6, idle(ONE, 5)), (4, idle(TWO, 5))] {
+            shard()
+                .given(vec![reserved(ONE, seen, FIRST)])
+                .when(instead(idle, ContactId(3), 0, SECOND))
+                .then_expect_error(held_by(ONE));
+        }
+    }
+
+    #[test]
+    fn what_was_reserved_before_there_were_attempts_is_held_and_freed() {
+        let old = UniqueEvent::Reserved {
+            value: "v".into(),
+            owner: ONE,
+            seen: 0,
+            attempt: None,
             at: AT,
         };
         shard()
-            .given(vec![reserved(ONE)])
-            .when(take.clone())
-            .then_expect_events(vec![reserved(TWO)]);
-        let three = ContactId(3);
+            .given(vec![old.clone()])
+            .when(reserve(TWO, 0, SECOND))
+            .then_expect_error(held_by(ONE));
+        let all = UniqueEvent::Released {
+            value: "v".into(),
+            attempt: None,
+        };
         shard()
-            .given(vec![reserved(three)])
-            .when(take)
-            .then_expect_error(UniqueError::Held {
-                owner: three,
-                at: AT,
-            });
+            .given(vec![old, all])
+            .when(reserve(TWO, 0, SECOND))
+            .then_expect_events(vec![reserved(TWO, 0, SECOND)]);
     }
 }

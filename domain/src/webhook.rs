@@ -17,6 +17,8 @@ pub const WINDOW: usize = 256;
 
 /// Whose events are told to the outside; the others are Rapport's own business.
 const PUBLIC: &[&str] = &["lead", "sale", "contact"];
+/// Of those, what changes nothing that anybody is shown.
+const PRIVATE: &[&str] = &["contact.reservation_lapsed"];
 /// The one event of webhooks that others can be told of.
 pub const SWITCHED_OFF: &str = "webhook.switched_off";
 
@@ -24,7 +26,7 @@ pub const SWITCHED_OFF: &str = "webhook.switched_off";
 #[must_use]
 pub fn is_public(event: &str) -> bool {
     let category = event.split('.').next().unwrap_or_default();
-    PUBLIC.contains(&category) || event == SWITCHED_OFF
+    PUBLIC.contains(&category) && !PRIVATE.contains(&event) || event == SWITCHED_OFF
 }
 
 /// Which events a webhook is told: `lead.stage_changed`, `lead.*`, `*`.
@@ -58,7 +60,12 @@ mod tests {
     #[test]
     fn what_is_our_own_business_is_told_nobody() {
         assert!(is_public("contact.created") && is_public("webhook.switched_off"));
-        for private in ["key.issued", "unique.reserved", "webhook.delivery_queued"] {
+        for private in [
+            "key.issued",
+            "unique.reserved",
+            "webhook.delivery_queued",
+            "contact.reservation_lapsed",
+        ] {
             assert!(!is_public(private), "{private}");
         }
     }

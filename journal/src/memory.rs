@@ -24,6 +24,8 @@ pub struct MemoryJournal {
     inner: Arc<Mutex<Inner>>,
     head: Arc<watch::Sender<u64>>,
     identity: Arc<str>,
+    /// Whether others get a turn before and after each operation.
+    steps: bool,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +61,23 @@ impl MemoryJournal {
             inner: Arc::default(),
             head: Arc::new(watch::Sender::new(0)),
             identity: format!("memory-{}", Uuid::now_v7()).into(),
+            steps: false,
+        }
+    }
+
+    /// The same log, for a test that decides who goes on: before and after each operation its caller
+    /// waits for another turn, and may be dropped there as if its process had died.
+    #[must_use]
+    pub fn stepping(&self) -> Self {
+        Self {
+            steps: true,
+            ..self.clone()
+        }
+    }
+
+    async fn step(&self) {
+        if self.steps {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -71,13 +90,17 @@ impl MemoryJournal {
         commit: Sealed,
         expected_last: u64,
     ) -> Result<Position, JournalError> {
-        let sequence = self.lock().append(commit, expected_last)?;
-        self.head.send_if_modified(|head| {
-            let newer = sequence > *head;
-            *head = sequence.max(*head);
-            newer
-        });
-        Ok(at(sequence))
+        self.step().await;
+        let appended = self.lock().append(commit, expected_last);
+        if let Ok(sequence) = appended {
+            self.head.send_if_modified(|head| {
+                let newer = sequence > *head;
+                *head = sequence.max(*head);
+                newer
+            });
+        }
+        self.step().await;
+        appended.map(at)
     }
 
     pub(crate) async fn load(
@@ -85,6 +108,7 @@ impl MemoryJournal {
         stream: &StreamId,
         after: u64,
     ) -> Result<Vec<Entry>, JournalError> {
+        self.step().await;
         let inner = self.lock();
         let sequences = inner
             .streams
@@ -170,6 +194,7 @@ impl MemoryJournal {
         body: Vec<u8>,
         _now: Timestamp,
     ) -> Result<u64, JournalError> {
+        self.step().await;
         let mut inner = self.lock();
         let kept = inner.claims.get(key).map_or(0, |claim| claim.revision);
         if kept != revision {

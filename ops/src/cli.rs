@@ -36,6 +36,9 @@ enum Command {
     /// API keys, and the keys of personal data
     #[command(subcommand)]
     Keys(Keys),
+    /// Phones and emails, each held by the one contact that shows it
+    #[command(subcommand)]
+    Contacts(Contacts),
     /// Replay history under other rules, without touching anything
     #[command(subcommand)]
     Backtest(Backtest),
@@ -233,6 +236,12 @@ pub enum Backtest {
 }
 
 #[derive(Subcommand)]
+pub enum Contacts {
+    /// Let every contact hold what it alone shows; the system may run. `doctor` says whether any does not
+    Repair(Plain),
+}
+
+#[derive(Subcommand)]
 pub enum Keys {
     /// Make a key; it is printed once
     Create {
@@ -311,6 +320,7 @@ impl Cli {
             Command::Events(events) => crate::events::run(events).await,
             Command::Projections(projections) => crate::projections_cmd::run(projections).await,
             Command::Keys(keys) => crate::keys::run(keys).await,
+            Command::Contacts(contacts) => crate::contacts::run(contacts).await,
             Command::Backtest(backtest) => crate::backtest::run(backtest).await,
             Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
             Command::Backup(backup) => crate::backup::run(backup).await,

@@ -53,6 +53,7 @@ async fn check(settings: &Settings) -> Vec<Finding> {
     findings.push(finding("log", log(settings, &tools).await));
     findings.push(finding("commits", commits(&tools).await));
     findings.push(finding("keys", keys(settings, &tools).await));
+    findings.push(finding("contacts", contacts(&tools).await));
     findings.push(finding("read models", read_models(settings, &tools).await));
     findings
 }
@@ -140,6 +141,18 @@ async fn keys(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {
         ""
     };
     Ok(format!("{good} in workspace {}{hint}", settings.workspace))
+}
+
+async fn contacts(tools: &Tools) -> anyhow::Result<String> {
+    let wrong = crate::contacts::disagreements(tools).await?;
+    if let Some(first) = wrong.first() {
+        anyhow::bail!(
+            "{} phones or emails are not held by the one contact that shows them: rapport contacts \
+             repair mends it; the first: {first}",
+            wrong.len()
+        );
+    }
+    Ok("every phone and email is held by the one contact that shows it".to_owned())
 }
 
 async fn read_models(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {

@@ -9,6 +9,7 @@
 mod backtest;
 mod backup;
 mod cli;
+mod contacts;
 mod demo;
 mod doctor;
 mod erase;

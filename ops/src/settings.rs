@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use commands::http::api;
 use commands::http::limits::Limits;
+use commands::phones::PhoneRegion;
 use domain::lead::scoring::Score;
 use domain::money::Currency;
 use gateways::ai::settings::AiSettings;
@@ -62,6 +63,9 @@ pub struct Settings {
     /// The currency of amounts that name none
     #[arg(long, env = "DEFAULT_CURRENCY", default_value = "UAH", value_parser = parse_currency)]
     pub default_currency: Currency,
+    /// The country of phones that are written without a country code, as UA
+    #[arg(long, env = "DEFAULT_PHONE_REGION", default_value = "UA")]
+    pub default_phone_region: PhoneRegion,
     /// The lowest score, from 0 to 1, that a transfer lets pass
     #[arg(long, env = "MIN_TRANSFER_SCORE", default_value = "0.6", value_parser = parse_score)]
     pub min_transfer_score: Score,
@@ -195,6 +199,7 @@ impl Settings {
     pub fn api(&self) -> api::Settings {
         api::Settings {
             currency: self.default_currency,
+            phone_region: self.default_phone_region,
             min_score: self.min_transfer_score,
             stale_after: SignedDuration::from_hours(24 * i64::from(self.ai_analysis_stale_days)),
         }
@@ -267,6 +272,7 @@ mod tests {
         assert!(error(&["--app-port", "99999"]).contains("99999 is not in 0..=65535"));
         assert!(error(&["--min-transfer-score", "6"]).contains("must be a number from 0 to 1"));
         assert!(error(&["--default-currency", "XYZ"]).contains("must be one of UAH"));
+        assert!(error(&["--default-phone-region", "UKR"]).contains("two letters, for example UA"));
         assert!(error(&["--workspace", "a.b"]).contains("must be 1 to 64 characters"));
     }
 

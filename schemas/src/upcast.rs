@@ -11,6 +11,8 @@ type Step = fn(Value) -> Value;
 fn step(name: &str, from: u16) -> Option<Step> {
     match (name, from) {
         ("lead.stage_changed", 1) => Some(lead_stage_changed_1_to_2),
+        ("unique.reserved", 1) => Some(unique_reserved_1_to_2),
+        ("unique.released", 1) => Some(unique_released_1_to_2),
         _ => None,
     }
 }
@@ -18,6 +20,20 @@ fn step(name: &str, from: u16) -> Option<Step> {
 /// Version 2 says why; nobody asked before.
 fn lead_stage_changed_1_to_2(mut payload: Value) -> Value {
     payload["reason"] = Value::Null;
+    payload
+}
+
+/// Version 2 says for which version of its owner, and which attempt relies on it. What was reserved
+/// before was for a contact that has begun since, or never will.
+fn unique_reserved_1_to_2(mut payload: Value) -> Value {
+    payload["seen"] = Value::from(0);
+    payload["attempt"] = Value::Null;
+    payload
+}
+
+/// Version 2 says which attempt gave it back; before, whoever released a value freed it.
+fn unique_released_1_to_2(mut payload: Value) -> Value {
+    payload["attempt"] = Value::Null;
     payload
 }
 

@@ -259,6 +259,7 @@ fn samples() -> Vec<DomainEvent> {
         ContactEvent::EmailRemoved { email }.into(),
         ContactEvent::Removed {}.into(),
         ContactEvent::Restored {}.into(),
+        ContactEvent::ReservationLapsed {}.into(),
         ContactEvent::Erased {}.into(),
         LeadEvent::DomainCleared {}.into(),
         LeadEvent::ContactUnlinked {}.into(),
@@ -287,11 +288,14 @@ fn samples() -> Vec<DomainEvent> {
         UniqueEvent::Reserved {
             value: "5a".repeat(16),
             owner: ContactId(7),
+            seen: 3,
+            attempt: "0192d3f4-5a5a-7000-8000-5a5a5a5a5a5a".parse().ok(),
             at,
         }
         .into(),
         UniqueEvent::Released {
             value: "5a".repeat(16),
+            attempt: "0192d3f4-5a5a-7000-8000-5a5a5a5a5a5a".parse().ok(),
         }
         .into(),
     ]

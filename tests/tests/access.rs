@@ -21,7 +21,9 @@ async fn routes(crm: &Crm) -> Vec<(Method, String)> {
         let path = path
             .replace("{id}", "1")
             .replace("{name}", "analyze_after_messages")
-            .replace("{delivery}", "msg_1");
+            .replace("{delivery}", "msg_1")
+            .replace("{phone}", "+380671234567")
+            .replace("{email}", "o@example.com");
         let methods = methods.as_object().unwrap().keys();
         methods
             .map(move |method| (method.to_uppercase().parse().unwrap(), path.clone()))

@@ -11,7 +11,7 @@ use opentelemetry::trace::TraceContextExt as _;
 use tokio::sync::Mutex;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{Handled, Outcome, Stores, stream_of};
+use super::{Expected, Handled, Outcome, Stores, stream_of};
 use crate::clock::Clock;
 use crate::meters::{self, Commands};
 use crate::origin::Origin;
@@ -41,16 +41,16 @@ impl Local {
         }
     }
 
-    /// See [`super::Desk::send`] and, where `fresh`, [`super::Desk::open`].
+    /// See [`super::Desk::send`], [`super::Desk::send_at`] and [`super::Desk::open`].
     #[tracing::instrument(name = "command", skip_all, fields(category = A::TYPE, id = %id))]
     pub(super) async fn send<A: Handled>(
         &self,
         id: A::Id,
         command: A::Command,
         origin: &Origin,
-        fresh: bool,
+        expected: Expected,
     ) -> Outcome<A> {
-        let outcome = self.carry_out(id, command, origin, fresh).await;
+        let outcome = self.carry_out(id, command, origin, expected).await;
         if let Some(meters) = self.meters.get(A::TYPE) {
             let ended = match &outcome {
                 Ok(_) => &meters.done,
@@ -72,7 +72,7 @@ impl Local {
         id: A::Id,
         command: A::Command,
         origin: &Origin,
-        fresh: bool,
+        expected: Expected,
     ) -> Outcome<A> {
         let stream = stream_of(A::store(&self.stores), &origin.workspace, id).map_err(failed)?;
         let name = command_name(&command);
@@ -83,12 +83,13 @@ impl Local {
             meters::appended_before();
             return Ok(done);
         }
-        let _turn = if fresh {
+        let _turn = if expected.fresh {
             None
         } else {
             Some(self.stripe(&stream).lock().await)
         };
-        let mut seen = if fresh {
+        let is_empty = expected.fresh || expected.version == Some(0);
+        let mut seen = if is_empty {
             Arc::new(Loaded::default())
         } else {
             A::store(&self.stores).load(&stream).await.map_err(failed)?
@@ -96,10 +97,20 @@ impl Local {
         let mut certain = false;
         let undo = origin.undo_in(&stream);
         for _ in 0..MAX_TRIES {
-            if undo.is_some_and(|undo| undo.behind != seen.last) {
+            let moved = expected
+                .version
+                .is_some_and(|version| version != seen.version)
+                || undo.is_some_and(|undo| undo.behind != seen.last);
+            if moved {
                 if certain {
-                    return Err(AggregateError::AggregateConflict);
+                    // Perhaps it moved on because of an ask before this one.
+                    let done = match origin.seed {
+                        Some(_) => self.done_before::<A>(&stream, commit_id).await?,
+                        None => None,
+                    };
+                    return done.ok_or(AggregateError::AggregateConflict);
                 }
+                // What was cached may be older than what the caller has seen.
                 seen = A::store(&self.stores)
                     .reload(&stream)
                     .await
@@ -194,7 +205,7 @@ impl Local {
 }
 
 /// The variant's name as it travels: commands are tagged enums, or one struct.
-fn command_name<C: serde::Serialize>(command: &C) -> String {
+pub(super) fn command_name<C: serde::Serialize>(command: &C) -> String {
     #[derive(serde::Deserialize)]
     struct Tag {
         command: Option<String>,

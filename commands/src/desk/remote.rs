@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::local::traceparent;
-use super::{Handled, Outcome, Stores};
+use super::{Expected, Handled, Outcome, Stores};
 use crate::clock::{Clock, fresh_id};
 use crate::origin::Origin;
 
@@ -42,7 +42,8 @@ pub(super) struct Ask<I, C> {
     pub id: I,
     pub command: C,
     pub origin: Origin,
-    pub fresh: bool,
+    #[serde(flatten)]
+    pub expected: Expected,
     /// The caller's trace, W3C.
     pub traceparent: Option<String>,
 }
@@ -72,13 +73,13 @@ impl Remote {
         }
     }
 
-    /// See [`super::Desk::send`] and, where `fresh`, [`super::Desk::open`].
+    /// See [`super::Desk::send`], [`super::Desk::send_at`] and [`super::Desk::open`].
     pub(super) async fn send<A: Handled>(
         &self,
         id: A::Id,
         command: A::Command,
         origin: &Origin,
-        fresh: bool,
+        expected: Expected,
     ) -> Outcome<A> {
         let mut origin = origin.clone();
         origin.seed.get_or_insert_with(fresh_id);
@@ -86,7 +87,7 @@ impl Remote {
             id,
             command,
             origin,
-            fresh,
+            expected,
             traceparent: traceparent(),
         };
         let mut last = String::from("no answer");

@@ -75,10 +75,10 @@ pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
             id,
             command,
             origin,
-            fresh,
+            expected,
             traceparent,
         }) => match local
-            .send::<A>(id, command, &origin, fresh)
+            .send::<A>(id, command, &origin, expected)
             .instrument(asked_in(traceparent))
             .await
         {

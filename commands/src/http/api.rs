@@ -14,6 +14,7 @@ use super::answer::{Acknowledged, Changed};
 use crate::contacts::Contacts;
 use crate::desk::Desk;
 use crate::numbers::Allocator;
+use crate::phones::PhoneRegion;
 use crate::sales::Transfers;
 use crate::undo::Undoing;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub currency: Currency,
     /// The lowest score that a transfer lets pass (`MIN_TRANSFER_SCORE`).
     pub min_score: Score,
+    /// The country of phones that name none (`DEFAULT_PHONE_REGION`).
+    pub phone_region: PhoneRegion,
     /// After how long an analysis is too old for a transfer (`AI_ANALYSIS_STALE_DAYS`).
     pub stale_after: SignedDuration,
 }
@@ -55,6 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             currency: Currency::Uah,
+            phone_region: PhoneRegion::default(),
             min_score: const { Score::from_thousandths(600).unwrap() },
             stale_after: SignedDuration::from_hours(7 * 24),
         }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use cqrs_es::Aggregate as _;
 use domain::contact::address::{AddressError, Email, Phone};
-use domain::contact::aggregate::Contact;
+use domain::contact::aggregate::{Contact, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
 use domain::id::ContactId;
 use serde::{Deserialize, Deserializer};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::answer::{Changed, Removed};
 use super::api::Api;
 use super::caller::Caller;
-use super::extract::{Body, Id};
+use super::extract::{Body, Id, Within};
 use super::problem::Problem;
 use super::views::ContactView;
 
@@ -26,7 +26,7 @@ pub struct CreateContact {
     pub company: Option<String>,
     /// What they do there.
     pub role: Option<String>,
-    /// Their phones, international.
+    /// Their phones; without a country code they are read as those of `DEFAULT_PHONE_REGION`.
     #[serde(default)]
     pub phones: Vec<String>,
     /// Their emails.
@@ -69,11 +69,18 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Stri
     Option::deserialize(deserializer).map(Some)
 }
 
+/// As many as may be written are read: spellings of one phone count once, an essay is no list.
+const MAX_WRITTEN: usize = 5 * MAX_ADDRESSES;
+
 fn parsed<T>(
     field: &str,
     texts: &[String],
-    parse: fn(&str) -> Result<T, AddressError>,
+    parse: impl Fn(&str) -> Result<T, AddressError>,
 ) -> Result<Vec<T>, Problem> {
+    if texts.len() > MAX_WRITTEN {
+        let most = format!("a contact has at most {MAX_ADDRESSES} {field}");
+        return Err(Problem::invalid(field, most));
+    }
     let invalid = |index: usize, error: AddressError| {
         Problem::invalid(format!("{field}[{index}]"), error.to_string())
     };
@@ -92,7 +99,8 @@ pub async fn create(
     caller: Caller,
     Body(ask): Body<CreateContact>,
 ) -> Result<Changed<ContactView>, Problem> {
-    let phones = parsed("phones", &ask.phones, Phone::try_new)?;
+    let region = api.settings.phone_region;
+    let phones = parsed("phones", &ask.phones, |text| region.phone(text))?;
     let emails = parsed("emails", &ask.emails, Email::try_new)?;
     let CreateContact {
         name,
@@ -128,9 +136,10 @@ pub async fn change(
     caller: Caller,
     Body(ask): Body<ChangeContact>,
 ) -> Result<Changed<ContactView>, Problem> {
+    let region = api.settings.phone_region;
     let phones = ask
         .phones
-        .map(|phones| parsed("phones", &phones, Phone::try_new))
+        .map(|phones| parsed("phones", &phones, |text| region.phone(text)))
         .transpose()?;
     let emails = ask
         .emails
@@ -151,15 +160,101 @@ pub async fn change(
         emails,
         note,
     };
-    let contact = api
-        .contacts
-        .change(ContactId(id), command, &caller.origin())
-        .await?;
+    send(&api, id, command, &caller).await
+}
+
+/// One more phone.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddPhone {
+    /// The phone; without a country code it is read as one of `DEFAULT_PHONE_REGION`.
+    pub phone: String,
+}
+
+/// One more email.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddEmail {
+    /// The email.
+    pub email: String,
+}
+
+/// Adds one phone and leaves the others alone; one that is there already changes nothing.
+#[utoipa::path(post, path = "/api/v1/contacts/{id}/phones", tag = "contacts", request_body = AddPhone,
+    params(("id" = u64, Path)), responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn add_phone(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<AddPhone>,
+) -> Result<Changed<ContactView>, Problem> {
+    let phone = phone(&api, &ask.phone)?;
+    send(&api, id, ContactCommand::AddPhone { phone }, &caller).await
+}
+
+/// Takes one phone away and leaves the others alone; one that is not there changes nothing.
+#[utoipa::path(delete, path = "/api/v1/contacts/{id}/phones/{phone}", tag = "contacts",
+    params(("id" = u64, Path), ("phone" = String, Path)),
+    responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn remove_phone(
+    State(api): State<Api>,
+    Within(id, text): Within,
+    caller: Caller,
+) -> Result<Changed<ContactView>, Problem> {
+    let phone = known_phone(&api, &text)?;
+    send(&api, id, ContactCommand::RemovePhone { phone }, &caller).await
+}
+
+/// Adds one email and leaves the others alone; one that is there already changes nothing.
+#[utoipa::path(post, path = "/api/v1/contacts/{id}/emails", tag = "contacts", request_body = AddEmail,
+    params(("id" = u64, Path)), responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn add_email(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<AddEmail>,
+) -> Result<Changed<ContactView>, Problem> {
+    let email = email(&ask.email)?;
+    send(&api, id, ContactCommand::AddEmail { email }, &caller).await
+}
+
+/// Takes one email away and leaves the others alone; one that is not there changes nothing.
+#[utoipa::path(delete, path = "/api/v1/contacts/{id}/emails/{email}", tag = "contacts",
+    params(("id" = u64, Path), ("email" = String, Path)),
+    responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn remove_email(
+    State(api): State<Api>,
+    Within(id, text): Within,
+    caller: Caller,
+) -> Result<Changed<ContactView>, Problem> {
+    let email = email(&text)?;
+    send(&api, id, ContactCommand::RemoveEmail { email }, &caller).await
+}
+
+fn phone(api: &Api, text: &str) -> Result<Phone, Problem> {
+    let read = api.settings.phone_region.phone(text);
+    read.map_err(|error| Problem::invalid("phone", error.to_string()))
+}
+
+/// Also a number from before numbers were checked, as the card shows it.
+fn known_phone(api: &Api, text: &str) -> Result<Phone, Problem> {
+    Phone::try_new(text).or_else(|_| phone(api, text))
+}
+
+fn email(text: &str) -> Result<Email, Problem> {
+    Email::try_new(text).map_err(|error| Problem::invalid("email", error.to_string()))
+}
+
+async fn send(
+    api: &Api,
+    id: u64,
+    command: ContactCommand,
+    caller: &Caller,
+) -> Result<Changed<ContactView>, Problem> {
+    let (id, origin) = (ContactId(id), caller.origin());
+    let contact = api.contacts.change(id, command, &origin).await?;
     Ok(api
-        .changed(
-            ContactView::found(ContactId(id), &contact)?,
-            contact.position(),
-        )
+        .changed(ContactView::found(id, &contact)?, contact.position())
         .about(Contact::TYPE, id))
 }
 

@@ -21,6 +21,10 @@ pub struct Params<T>(pub T);
 #[derive(Debug, Clone, Copy)]
 pub struct Id(pub u64);
 
+/// The `{id}` of a path, and the text of its last part.
+#[derive(Debug)]
+pub struct Within(pub u64, pub String);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
@@ -139,6 +143,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             .await
             .map_err(|_| bad_id())?;
         Self::parse(&text)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Within {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((id, text)) =
+            path.map_err(|_| Problem::invalid("path", "path must be UTF-8, percent-encoded"))?;
+        Ok(Self(Id::parse(&id)?.0, text))
     }
 }
 

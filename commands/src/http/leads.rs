@@ -6,6 +6,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use domain::money::{Currency, Money};
+use domain::text;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,6 +16,9 @@ use super::caller::Caller;
 use super::extract::{Body, Id, Params};
 use super::problem::Problem;
 use super::views::{LeadView, SaleView};
+
+/// The longest reason, in characters.
+const MAX_REASON: usize = 1000;
 
 /// A new lead.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -76,17 +80,13 @@ pub struct TransferParams {
     pub currency: Option<Currency>,
 }
 
-/// Refuses a reason that is an essay.
-pub(super) fn checked_reason(reason: Option<String>) -> Result<Option<String>, Problem> {
-    match reason {
-        Some(reason) if reason.chars().count() > 1000 => Err(Problem::invalid(
-            "reason",
-            "reason must have at most 1000 characters",
-        )),
-        reason => Ok(reason
-            .map(|reason| reason.trim().to_owned())
-            .filter(|reason| !reason.is_empty())),
-    }
+/// A reason in its one form, or that it is an essay.
+pub(super) fn checked_reason(reason: Option<&str>) -> Result<Option<String>, Problem> {
+    let checked = reason.map(|reason| text::prose(reason, MAX_REASON));
+    checked
+        .transpose()
+        .map(Option::flatten)
+        .map_err(|bad| Problem::invalid("reason", format!("reason {bad}")))
 }
 
 /// Opens a lead.
@@ -153,7 +153,7 @@ pub async fn change_stage(
     let command = LeadCommand::ChangeStage {
         to: stage,
         seen,
-        reason: checked_reason(reason)?,
+        reason: checked_reason(reason.as_deref())?,
     };
     send(&api, LeadId(id), command, &caller).await
 }

@@ -65,9 +65,8 @@ impl From<ContactError> for Problem {
                 Self::conflict("/problems/exists", "It exists already", detail)
             }
             ContactError::MovedOn => moved(detail),
-            ContactError::NoName => Self::invalid("name", detail),
-            ContactError::TooLong { field, .. } => Self::invalid(field.as_str(), detail),
-            ContactError::TooMany => Self::invalid("phones", detail),
+            ContactError::BadText { field, .. } => Self::invalid(field.as_str(), detail),
+            ContactError::TooMany { kind } => Self::invalid(format!("{kind}s"), detail),
         }
     }
 }
@@ -81,10 +80,10 @@ impl From<ContactsError> for Problem {
                 Self::conflict("/problems/taken", "Another contact has it", detail)
                     .field(format!("{kind}s"))
             }
-            ContactsError::Busy { kind } => {
+            ContactsError::Busy { kind, seconds } => {
                 Self::conflict("/problems/busy", "In use right now", detail)
                     .field(format!("{kind}s"))
-                    .retry_after(60)
+                    .retry_after(seconds.into())
             }
             ContactsError::Unknown { .. } => Self::invalid("contact_id", detail),
             ContactsError::Failed(error) => failed(error),
@@ -110,7 +109,7 @@ impl From<KeyError> for Problem {
             KeyError::AlreadyIssued => {
                 Self::conflict("/problems/exists", "It exists already", detail)
             }
-            KeyError::BadName => Self::invalid("name", detail),
+            KeyError::BadName(_) => Self::invalid("name", detail),
         }
     }
 }

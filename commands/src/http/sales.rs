@@ -46,7 +46,7 @@ pub async fn change_stage(
     let command = SaleCommand::ChangeStage {
         to: stage,
         seen,
-        reason: checked_reason(reason)?,
+        reason: checked_reason(reason.as_deref())?,
     };
     let sale = api
         .desk

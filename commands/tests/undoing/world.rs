@@ -392,6 +392,7 @@ fn fact(event: &DomainEvent) -> Fact {
             ContactEvent::EmailAdded { .. }
             | ContactEvent::EmailRemoved { .. }
             | ContactEvent::Restored {}
+            | ContactEvent::ReservationLapsed {}
             | ContactEvent::Erased {} => unreachable!("not done here: {event:?}"),
         },
         DomainEvent::Automation(_)

@@ -8,6 +8,8 @@ use super::command::{Card, ContactCommand};
 use super::event::{ContactEvent, ContactField};
 use crate::event::{Decide, decided};
 use crate::id::{ContactId, Keyed};
+use crate::text::{self, BadText};
+use crate::unique::UniqueKind;
 
 /// The longest text that a field takes, in characters.
 pub const MAX_TEXT: usize = 500;
@@ -39,20 +41,20 @@ pub enum ContactError {
     /// It was created before.
     #[error("This contact was created before")]
     AlreadyCreated,
-    /// Nobody is called nothing.
-    #[error("name must not be empty")]
-    NoName,
-    /// A text is too long.
-    #[error("{field} must have at most {most} characters")]
-    TooLong {
+    /// A text cannot be taken.
+    #[error("{field} {bad}")]
+    BadText {
         /// Which field.
         field: ContactField,
-        /// How many it takes.
-        most: usize,
+        /// What is wrong with it.
+        bad: BadText,
     },
     /// Too many phones or emails.
-    #[error("a contact has at most {MAX_ADDRESSES} phones and as many emails")]
-    TooMany,
+    #[error("a contact has at most {MAX_ADDRESSES} {kind}s")]
+    TooMany {
+        /// Which of both.
+        kind: UniqueKind,
+    },
 }
 
 impl Contact {
@@ -74,92 +76,58 @@ impl Decide for Contact {
             (Some(_), ContactCommand::Compensate { .. }) => Err(ContactError::MovedOn),
             (Some(_), ContactCommand::Remove) if self.removed => Ok(vec![]),
             (Some(_), ContactCommand::Remove) => Ok(vec![ContactEvent::Removed {}]),
-            (
-                Some(card),
-                ContactCommand::Change {
-                    name,
-                    company,
-                    role,
-                    phones,
-                    emails,
-                    note,
-                },
-            ) if !self.removed => {
-                let texts = [
-                    (ContactField::Name, name.map(Some)),
-                    (ContactField::Company, company),
-                    (ContactField::Role, role),
-                    (ContactField::Note, note),
-                ];
-                let mut events = Vec::new();
-                for (field, to) in texts {
-                    events.extend(to.map(|to| card.set(field, to)).transpose()?.flatten());
-                }
-                events.extend(
-                    phones
-                        .map(|phones| card.replace_phones(phones))
-                        .transpose()?
-                        .into_iter()
-                        .flatten(),
-                );
-                events.extend(
-                    emails
-                        .map(|emails| card.replace_emails(emails))
-                        .transpose()?
-                        .into_iter()
-                        .flatten(),
-                );
-                Ok(events)
-            }
-            (
-                _,
-                ContactCommand::Change { .. }
-                | ContactCommand::Remove
-                | ContactCommand::Erase
-                | ContactCommand::Compensate { .. },
-            ) => Err(ContactError::NotFound),
+            (_, ContactCommand::Lapse) => Ok(vec![ContactEvent::ReservationLapsed {}]),
+            (Some(card), command) if !self.removed => card.changed(command),
+            (None | Some(_), _) => Err(ContactError::NotFound),
         }
     }
 }
 
 fn create(card: Card) -> Result<Vec<ContactEvent>, ContactError> {
-    let name = checked(ContactField::Name, Some(card.name))?.ok_or(ContactError::NoName)?;
+    let name = checked(ContactField::Name, Some(&card.name))?;
     Ok(vec![ContactEvent::Created {
-        name,
-        company: checked(ContactField::Company, card.company)?,
-        role: checked(ContactField::Role, card.role)?,
-        phones: distinct(card.phones)?,
-        emails: distinct(card.emails)?,
-        note: checked(ContactField::Note, card.note)?,
+        name: name.unwrap_or_default(),
+        company: checked(ContactField::Company, card.company.as_deref())?,
+        role: checked(ContactField::Role, card.role.as_deref())?,
+        phones: distinct(card.phones, UniqueKind::Phone)?,
+        emails: distinct(card.emails, UniqueKind::Email)?,
+        note: checked(ContactField::Note, card.note.as_deref())?,
     }])
 }
 
-/// The text trimmed, `None` when nothing is left, refused when too long.
-fn checked(field: ContactField, text: Option<String>) -> Result<Option<String>, ContactError> {
-    let most = match field {
-        ContactField::Note => MAX_NOTE,
-        ContactField::Name | ContactField::Company | ContactField::Role => MAX_TEXT,
+/// The text in its one form, `None` when nothing is left.
+fn checked(field: ContactField, text: Option<&str>) -> Result<Option<String>, ContactError> {
+    let checked = match (text, field) {
+        (None, ContactField::Name) => Err(BadText::Empty),
+        (None, ContactField::Company | ContactField::Role | ContactField::Note) => Ok(None),
+        (Some(text), ContactField::Name) => text::required_line(text, MAX_TEXT).map(Some),
+        (Some(text), ContactField::Company | ContactField::Role) => text::line(text, MAX_TEXT),
+        (Some(text), ContactField::Note) => text::prose(text, MAX_NOTE),
     };
-    let text = text
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty());
-    match &text {
-        Some(text) if text.chars().count() > most => Err(ContactError::TooLong { field, most }),
-        _ => Ok(text),
-    }
+    checked.map_err(|bad| ContactError::BadText { field, bad })
 }
 
-fn distinct<T: PartialEq>(values: Vec<T>) -> Result<Vec<T>, ContactError> {
-    let mut kept: Vec<T> = Vec::with_capacity(values.len());
+/// Each value once; stops counting where there are too many, however many follow.
+fn distinct<T: PartialEq>(values: Vec<T>, kind: UniqueKind) -> Result<Vec<T>, ContactError> {
+    let mut kept: Vec<T> = Vec::new();
     for value in values {
-        if !kept.contains(&value) {
-            kept.push(value);
+        if kept.contains(&value) {
+            continue;
         }
+        if kept.len() == MAX_ADDRESSES {
+            return Err(ContactError::TooMany { kind });
+        }
+        kept.push(value);
     }
-    if kept.len() > MAX_ADDRESSES {
-        Err(ContactError::TooMany)
-    } else {
-        Ok(kept)
+    Ok(kept)
+}
+
+/// Whether a list takes one more value, or has it already.
+fn is_new<T: PartialEq>(list: &[T], value: &T, kind: UniqueKind) -> Result<bool, ContactError> {
+    match list.contains(value) {
+        true => Ok(false),
+        false if list.len() >= MAX_ADDRESSES => Err(ContactError::TooMany { kind }),
+        false => Ok(true),
     }
 }
 
@@ -175,21 +143,84 @@ impl Card {
         }
     }
 
+    /// What a change of a contact that is shown comes to.
+    fn changed(&self, command: ContactCommand) -> Result<Vec<ContactEvent>, ContactError> {
+        match command {
+            ContactCommand::Change {
+                name,
+                company,
+                role,
+                phones,
+                emails,
+                note,
+            } => {
+                let texts = [
+                    (ContactField::Name, name.map(Some)),
+                    (ContactField::Company, company),
+                    (ContactField::Role, role),
+                    (ContactField::Note, note),
+                ];
+                let mut events = Vec::new();
+                for (field, to) in texts {
+                    let Some(to) = to else { continue };
+                    events.extend(self.set(field, to.as_deref())?);
+                }
+                if let Some(phones) = phones {
+                    events.extend(self.replace_phones(phones)?);
+                }
+                if let Some(emails) = emails {
+                    events.extend(self.replace_emails(emails)?);
+                }
+                Ok(events)
+            }
+            ContactCommand::AddPhone { phone } => {
+                let is_new = is_new(&self.phones, &phone, UniqueKind::Phone)?;
+                Ok(is_new
+                    .then_some(ContactEvent::PhoneAdded { phone })
+                    .into_iter()
+                    .collect())
+            }
+            ContactCommand::AddEmail { email } => {
+                let is_new = is_new(&self.emails, &email, UniqueKind::Email)?;
+                Ok(is_new
+                    .then_some(ContactEvent::EmailAdded { email })
+                    .into_iter()
+                    .collect())
+            }
+            ContactCommand::RemovePhone { phone } => {
+                let is_there = self.phones.contains(&phone);
+                Ok(is_there
+                    .then_some(ContactEvent::PhoneRemoved { phone })
+                    .into_iter()
+                    .collect())
+            }
+            ContactCommand::RemoveEmail { email } => {
+                let is_there = self.emails.contains(&email);
+                Ok(is_there
+                    .then_some(ContactEvent::EmailRemoved { email })
+                    .into_iter()
+                    .collect())
+            }
+            ContactCommand::Create(_)
+            | ContactCommand::Remove
+            | ContactCommand::Erase
+            | ContactCommand::Lapse
+            | ContactCommand::Compensate { .. } => Err(ContactError::NotFound),
+        }
+    }
+
     fn set(
         &self,
         field: ContactField,
-        to: Option<String>,
+        to: Option<&str>,
     ) -> Result<Option<ContactEvent>, ContactError> {
         let to = checked(field, to)?;
-        if field == ContactField::Name && to.is_none() {
-            return Err(ContactError::NoName);
-        }
         let from = self.get(field).cloned();
         Ok((from != to).then_some(ContactEvent::FieldChanged { field, from, to }))
     }
 
     fn replace_phones(&self, phones: Vec<Phone>) -> Result<Vec<ContactEvent>, ContactError> {
-        let (gone, new) = difference(&self.phones, distinct(phones)?);
+        let (gone, new) = difference(&self.phones, distinct(phones, UniqueKind::Phone)?);
         let gone = gone
             .into_iter()
             .map(|phone| ContactEvent::PhoneRemoved { phone });
@@ -202,7 +233,7 @@ impl Card {
     }
 
     fn replace_emails(&self, emails: Vec<Email>) -> Result<Vec<ContactEvent>, ContactError> {
-        let (gone, new) = difference(&self.emails, distinct(emails)?);
+        let (gone, new) = difference(&self.emails, distinct(emails, UniqueKind::Email)?);
         let gone = gone
             .into_iter()
             .map(|email| ContactEvent::EmailRemoved { email });
@@ -270,7 +301,7 @@ impl Aggregate for Contact {
         }
         let Some(card) = &mut self.card else { return };
         match event {
-            ContactEvent::Created { .. } => {}
+            ContactEvent::Created { .. } | ContactEvent::ReservationLapsed {} => {}
             ContactEvent::FieldChanged { field, to, .. } => card.put(field, to),
             ContactEvent::PhoneAdded { phone } => card.phones.push(phone),
             ContactEvent::PhoneRemoved { phone } => card.phones.retain(|kept| *kept != phone),
@@ -298,10 +329,13 @@ mod tests {
     use cqrs_es::test::TestFramework;
 
     use super::{
-        Card, Contact, ContactCommand, ContactError, ContactEvent, ContactField, MAX_TEXT,
+        Card, Contact, ContactCommand, ContactError, ContactEvent, ContactField, MAX_ADDRESSES,
+        MAX_TEXT,
     };
     use crate::contact::address::{Email, Phone};
     use crate::event::Decide as _;
+    use crate::text::BadText;
+    use crate::unique::UniqueKind;
 
     fn contact() -> TestFramework<Contact> {
         TestFramework::with(())
@@ -337,6 +371,13 @@ mod tests {
             phones,
             emails,
             note,
+        }
+    }
+
+    const fn no_name() -> ContactError {
+        ContactError::BadText {
+            field: ContactField::Name,
+            bad: BadText::Empty,
         }
     }
 
@@ -392,7 +433,7 @@ mod tests {
         contact()
             .given_no_previous_events()
             .when(nameless)
-            .then_expect_error(ContactError::NoName);
+            .then_expect_error(no_name());
         let clear = ContactCommand::Change {
             name: Some(String::new()),
             company: None,
@@ -404,7 +445,7 @@ mod tests {
         contact()
             .given(vec![created(olena())])
             .when(clear)
-            .then_expect_error(ContactError::NoName);
+            .then_expect_error(no_name());
     }
 
     #[test]
@@ -416,9 +457,9 @@ mod tests {
         contact()
             .given_no_previous_events()
             .when(ContactCommand::Create(long))
-            .then_expect_error(ContactError::TooLong {
+            .then_expect_error(ContactError::BadText {
                 field: ContactField::Name,
-                most: MAX_TEXT,
+                bad: BadText::TooLong { most: MAX_TEXT },
             });
     }
 
@@ -453,6 +494,106 @@ mod tests {
                     phone: phone("+380507654321"),
                 },
             ]);
+    }
+
+    #[test]
+    fn one_phone_comes_and_goes_and_the_others_stay() {
+        let (old, new) = (phone("+380501234567"), phone("+380507654321"));
+        let add = |phone: &Phone| ContactCommand::AddPhone {
+            phone: phone.clone(),
+        };
+        let remove = |phone: &Phone| ContactCommand::RemovePhone {
+            phone: phone.clone(),
+        };
+        let added = ContactEvent::PhoneAdded { phone: new.clone() };
+        let removed = ContactEvent::PhoneRemoved { phone: old.clone() };
+        for (command, then) in [
+            (add(&new), vec![added]),
+            (add(&old), vec![]),
+            (remove(&old), vec![removed]),
+            (remove(&new), vec![]),
+        ] {
+            contact()
+                .given(vec![created(olena())])
+                .when(command)
+                .then_expect_events(then);
+        }
+    }
+
+    #[test]
+    fn one_email_comes_and_goes_and_the_others_stay() {
+        let email = |text: &str| Email::try_new(text).unwrap();
+        let (old, new) = (email("olena@example.com"), email("o@example.com"));
+        let add = |email: &Email| ContactCommand::AddEmail {
+            email: email.clone(),
+        };
+        let remove = |email: &Email| ContactCommand::RemoveEmail {
+            email: email.clone(),
+        };
+        let added = ContactEvent::EmailAdded { email: new.clone() };
+        let removed = ContactEvent::EmailRemoved { email: old.clone() };
+        for (command, then) in [
+            (add(&new), vec![added]),
+            (add(&old), vec![]),
+            (remove(&old), vec![removed]),
+            (remove(&new), vec![]),
+        ] {
+            contact()
+                .given(vec![created(olena())])
+                .when(command)
+                .then_expect_events(then);
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_of_phones() {
+        let phones = |count: usize| (0..count).map(|n| phone(&format!("+3805012345{n:02}")));
+        let full = Card {
+            phones: phones(MAX_ADDRESSES).collect(),
+            ..olena()
+        };
+        let too_many = ContactError::TooMany {
+            kind: UniqueKind::Phone,
+        };
+        contact()
+            .given(vec![created(full)])
+            .when(ContactCommand::AddPhone {
+                phone: phone("+380507654321"),
+            })
+            .then_expect_error(too_many.clone());
+        contact()
+            .given_no_previous_events()
+            .when(ContactCommand::Create(Card {
+                phones: phones(MAX_ADDRESSES + 1).collect(),
+                ..olena()
+            }))
+            .then_expect_error(too_many);
+    }
+
+    #[test]
+    fn what_lapses_changes_nothing_that_is_shown() {
+        let lapsed = ContactEvent::ReservationLapsed {};
+        for before in [
+            vec![],
+            vec![created(olena())],
+            vec![created(olena()), ContactEvent::Erased {}],
+        ] {
+            let mut contact = Contact::default();
+            for event in before {
+                contact.apply(event);
+            }
+            let shown = contact.clone();
+            assert_eq!(
+                contact.decide(ContactCommand::Lapse),
+                Ok(vec![lapsed.clone()])
+            );
+            contact.apply(lapsed.clone());
+            assert_eq!(contact, shown);
+        }
+        contact()
+            .given(vec![lapsed])
+            .when(ContactCommand::Create(olena()))
+            .then_expect_events(vec![created(olena())]);
     }
 
     #[test]

@@ -30,8 +30,30 @@ pub enum ContactCommand {
         #[serde(default, with = "double_option")]
         note: Option<Option<String>>,
     },
+    /// Add one phone; the others stay.
+    AddPhone {
+        /// The phone.
+        phone: Phone,
+    },
+    /// Take one phone away; the others stay.
+    RemovePhone {
+        /// The phone.
+        phone: Phone,
+    },
+    /// Add one email; the others stay.
+    AddEmail {
+        /// The email.
+        email: Email,
+    },
+    /// Take one email away; the others stay.
+    RemoveEmail {
+        /// The email.
+        email: Email,
+    },
     /// Show it no longer and free its phones and emails.
     Remove,
+    /// Let no change be made any more that was prepared for the version it has now.
+    Lapse,
     /// Forget the person for ever.
     Erase,
     /// Append what reverses an earlier change, if the contact is still as it was seen.

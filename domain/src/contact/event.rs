@@ -81,6 +81,10 @@ pub enum ContactEvent {
     /// It is shown again.
     #[serde(rename = "contact.restored")]
     Restored {},
+    /// A change that had reserved phones or emails was never made, and cannot be made any more:
+    /// somebody else wanted them. Nothing that is shown changed.
+    #[serde(rename = "contact.reservation_lapsed")]
+    ReservationLapsed {},
     /// The person asked to be forgotten: the key of their data is destroyed for ever.
     #[serde(rename = "contact.erased")]
     Erased {},
@@ -96,5 +100,6 @@ stored!(ContactEvent {
     EmailRemoved = "contact.email_removed" v 1 personal ["email"],
     Removed = "contact.removed" v 1,
     Restored = "contact.restored" v 1,
+    ReservationLapsed = "contact.reservation_lapsed" v 1,
     Erased = "contact.erased" v 1,
 });

@@ -82,6 +82,7 @@ impl Carded for Contact {
             | ContactEvent::EmailAdded { .. }
             | ContactEvent::Removed {}
             | ContactEvent::Restored {}
+            | ContactEvent::ReservationLapsed {}
             | ContactEvent::Erased {} => return None,
         };
         Some(FieldChange {

@@ -17,6 +17,8 @@ pub enum Thing {
     Phone(Phone),
     /// Whether it has this email.
     Email(Email),
+    /// Nothing that anybody is shown.
+    Nothing,
 }
 
 impl Reverse for Contact {
@@ -29,6 +31,7 @@ impl Reverse for Contact {
             | ContactEvent::Restored {}
             | ContactEvent::Erased {} => Thing::Existence,
             ContactEvent::FieldChanged { field, .. } => Thing::Text(*field),
+            ContactEvent::ReservationLapsed {} => Thing::Nothing,
             ContactEvent::PhoneAdded { phone } | ContactEvent::PhoneRemoved { phone } => {
                 Thing::Phone(phone.clone())
             }
@@ -42,6 +45,7 @@ impl Reverse for Contact {
     fn touched(undone: &ContactEvent, later: &ContactEvent) -> Option<String> {
         let (thing, other) = (Self::thing(undone), Self::thing(later));
         match (undone, later) {
+            (_, ContactEvent::ReservationLapsed {}) => None,
             (ContactEvent::Created { .. } | ContactEvent::Restored {}, _) => {
                 Some("the contact was changed since; remove it instead".to_owned())
             }
@@ -116,6 +120,7 @@ impl Reverse for Contact {
                 Err(Kept::because("the contact was restored since"))
             }
             ContactEvent::Removed {} => Ok(ContactEvent::Restored {}),
+            ContactEvent::ReservationLapsed {} => Err(Kept::because("nothing was changed by it")),
             ContactEvent::Erased {} => Err(Kept::because("an erasure is for ever")),
         }
     }

@@ -1,6 +1,7 @@
 //! What a model must answer, and the refusal of anything else.
 
 use domain::lead::scoring::{Recommendation, Score};
+use domain::text;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -63,18 +64,12 @@ pub(super) fn read(text: &str) -> Result<Answer, String> {
             raw.recommendation
         ));
     }
-    let reason = raw.reason.trim();
-    match reason.chars().count() {
-        0 => Err("reason is empty".to_owned()),
-        1..=REASON_MAX => Ok(Answer {
-            score,
-            recommendation: expected,
-            reason: reason.to_owned(),
-        }),
-        long => Err(format!(
-            "reason has {long} characters; at most {REASON_MAX} are allowed"
-        )),
-    }
+    let reason = text::prose(&raw.reason, REASON_MAX).map_err(|bad| format!("reason {bad}"))?;
+    Ok(Answer {
+        score,
+        recommendation: expected,
+        reason: reason.ok_or("reason must not be empty")?,
+    })
 }
 
 #[cfg(test)]
@@ -135,9 +130,9 @@ mod tests {
             ),
             (
                 r#"{"score":0.1,"recommendation":"lost","reason":"  "}"#,
-                "reason is empty",
+                "reason must not be empty",
             ),
-            (long.as_str(), "1001 characters"),
+            (long.as_str(), "at most 1000 characters"),
         ] {
             let refusal = read(answer).unwrap_err();
             assert!(refusal.contains(why), "{answer}: {refusal}");

@@ -1,6 +1,7 @@
 //! What may be asked of webhooks over HTTP, and what of it is refused.
 
 use commands::http::problem::Problem;
+use domain::text;
 use domain::webhook::command::WebhookCommand;
 use domain::webhook::{EventFilter, is_public};
 use jiff::Timestamp;
@@ -178,16 +179,11 @@ fn url(text: &str, allowed: &Allowed) -> Result<String, Problem> {
 }
 
 fn description(text: Option<String>) -> Result<Option<String>, Problem> {
-    let text = text
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty());
-    match &text {
-        Some(long) if long.chars().count() > MAX_DESCRIPTION => Err(Problem::invalid(
-            "description",
-            format!("description must have at most {MAX_DESCRIPTION} characters"),
-        )),
-        _ => Ok(text),
-    }
+    let checked = text.map(|text| text::line(&text, MAX_DESCRIPTION));
+    checked
+        .transpose()
+        .map(Option::flatten)
+        .map_err(|bad| Problem::invalid("description", format!("description {bad}")))
 }
 
 /// Filters of which each lets at least one event pass.
