@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::Clock;
 use crate::origin::Origin;
 pub(crate) use local::failed;
-pub use remote::Remote;
+pub use remote::{Remote, Unanswered};
 pub use serve::serve;
 pub use stores::Stores;
 

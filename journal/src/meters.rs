@@ -7,12 +7,14 @@
 //! Invariant: on the way of a command nothing is looked up by name. Handles are made once, after
 //! the recorder is installed; before it they record nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use metrics::{Counter, Histogram};
 
+use crate::nats::replicas::Look;
 use crate::position::Position;
 
 /// The value of a gauge that this process cannot tell, or that is another's to tell: such a series
@@ -98,6 +100,7 @@ const GROUP_SIZE: &str = "rapport_append_group_size";
 const LOADS: &str = "rapport_aggregate_loads_total";
 const FEED_RESTARTS: &str = "rapport_feed_restarts_total";
 const ARCHIVE_LAG: &str = "rapport_archive_lag_events";
+const COPY_FAULTS: &str = "rapport_log_copy_faults";
 const TASK_STALLED: &str = "rapport_task_stalled";
 const TASK_RESTARTS: &str = "rapport_task_restarts_total";
 const UNREADABLE: &str = "rapport_log_unreadable_total";
@@ -128,6 +131,11 @@ pub const METERS: &[Meter] = &[
         ARCHIVE_LAG,
         &["partition"],
         "Commits that the archive has not copied (role archive)",
+    ),
+    Meter::gauge(
+        COPY_FAULTS,
+        &["stream", "node"],
+        "What is wrong with a copy of a stream in NATS; without a stream, with a node",
     ),
     Meter::gauge(
         TASK_STALLED,
@@ -194,6 +202,11 @@ impl InFlight {
     }
 }
 
+/// How many appends are on their way to NATS.
+pub(crate) fn appends_in_flight() -> u32 {
+    IN_FLIGHT.load(Ordering::Relaxed)
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         IN_FLIGHT.fetch_sub(1, Ordering::Relaxed);
@@ -241,4 +254,32 @@ pub(crate) fn task_stalled(task: &str, still: Option<bool>) {
 /// A background task was begun again so many times more.
 pub(crate) fn task_restarts(task: &str, times: u64) {
     metrics::counter!(TASK_RESTARTS, "task" => task.to_owned()).increment(times);
+}
+
+/// Says how many faults every copy and every node has; takes and answers the stream and node of each
+/// series that was said, so that one that is gone is not said any more.
+#[must_use]
+pub fn copies(look: &Look, known: &BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+    let named = |name: &Option<String>| name.clone().unwrap_or_default();
+    let nodes = look.nodes.iter().map(|node| (String::new(), node.clone()));
+    let mut faults: BTreeMap<_, u32> = look
+        .copies
+        .iter()
+        .cloned()
+        .chain(nodes)
+        .map(|at| (at, 0))
+        .collect();
+    for fault in &look.faults {
+        *faults
+            .entry((named(&fault.stream), named(&fault.node)))
+            .or_default() += 1;
+    }
+    let gauge = |(stream, node): &(String, String)| metrics::gauge!(COPY_FAULTS, "stream" => stream.clone(), "node" => node.clone());
+    for gone in known.iter().filter(|at| !faults.contains_key(*at)) {
+        gauge(gone).set(UNKNOWN);
+    }
+    for (at, count) in &faults {
+        gauge(at).set(*count);
+    }
+    faults.into_keys().collect()
 }

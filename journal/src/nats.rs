@@ -1,9 +1,10 @@
 //! The log in NATS JetStream, for many processes: one stream per partition, one subject per
 //! aggregate, one message per commit.
 //!
-//! Read in this order: `options`, `server` (what we refuse to run on), `streams` (settings,
-//! identity), `publish` (a message exactly once, or a lost race), `fetch` (batches), `feed`
-//! (stored, then live). What stands here only joins them.
+//! Read in this order: `options`, `server` (what we refuse to run on), `nodes` (which one we are
+//! connected to), `monitor` (what they say of themselves), `streams` (settings, identity), `publish`
+//! (a message exactly once, or a lost race), `fetch` (batches), `feed` (stored, then live),
+//! [`replicas`] (whether every copy is there). What stands here only joins them.
 //!
 //! Invariant: nothing is answered as appended before the server has synced it, and what was
 //! answered as appended is what the next [`NatsJournal::load`] sees, on a cluster too.
@@ -14,9 +15,12 @@
 
 mod feed;
 mod fetch;
+mod monitor;
+mod nodes;
 mod options;
 mod patience;
 mod publish;
+pub mod replicas;
 mod server;
 mod streams;
 
@@ -39,6 +43,7 @@ use crate::{Feed, JournalError, partition_of};
 use fetch::Source;
 pub use options::NatsOptions;
 use publish::Letter;
+use replicas::{Look, Watched};
 pub use server::Refusal;
 use streams::{Names, Opened};
 
@@ -63,6 +68,7 @@ struct Inner {
     events: Vec<Source>,
     snapshots: Source,
     claims: Source,
+    options: NatsOptions,
 }
 
 impl NatsJournal {
@@ -70,24 +76,48 @@ impl NatsJournal {
     ///
     /// Fails where no server answers, and for every [`Refusal`].
     pub async fn connect(options: NatsOptions) -> Result<Self, JournalError> {
-        let client = server::connect(&options).await?;
+        let (client, nodes) = server::connect(&options).await?;
         let context = ContextBuilder::new()
             .timeout(publish::ANSWER_WITHIN)
             .build(client.clone());
         let names = Names::new(&options.prefix)?;
-        let opened = Opened::open(&context, &names, &options).await?;
+        let opening = ContextBuilder::new()
+            .timeout(streams::ANSWER_WITHIN)
+            .build(client.clone());
+        let opened = Opened::open(&opening, &names, &options).await?;
         let source = |(name, replicas): (String, usize)| Source::new(&context, name, replicas > 1);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                identity: opened.identity,
-                events: opened.events.into_iter().map(source).collect(),
-                snapshots: source(opened.snapshots),
-                claims: source(opened.claims),
-                client,
-                context,
-                names,
-            }),
-        })
+        let inner = Arc::new(Inner {
+            identity: opened.identity,
+            events: opened.events.into_iter().map(source).collect(),
+            snapshots: source(opened.snapshots),
+            claims: source(opened.claims),
+            client,
+            context,
+            names,
+            options,
+        });
+        let user = Arc::downgrade(&inner);
+        let client = move || user.upgrade().map(|inner| inner.client.clone());
+        tokio::spawn(nodes.keep_spread(client));
+        Ok(Self { inner })
+    }
+
+    /// Looks at every copy of every stream, and at every node that the options name.
+    pub async fn look(&self) -> Look {
+        let inner = &self.inner;
+        let others = [&inner.snapshots, &inner.claims];
+        let watched = Watched {
+            context: &inner.context,
+            streams: inner
+                .events
+                .iter()
+                .chain(others)
+                .map(Source::name)
+                .collect(),
+            replicas: inner.options.replicas,
+            monitors: monitor::endpoints(inner.options.monitor_url.as_deref()),
+        };
+        watched.look().await
     }
 
     /// The connection, for requests between our own processes.

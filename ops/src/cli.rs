@@ -54,7 +54,7 @@ enum Command {
     /// Fill an empty system from a backup; who was erased since stays erased
     Restore(Restore),
     /// Check settings, log and read models, and say what is wrong
-    Doctor(Plain),
+    Doctor(Doctor),
     /// Watch running processes: commands, log, requests, projections, policies
     Top(Top),
     /// Print the OpenAPI description of the HTTP API
@@ -107,6 +107,16 @@ pub struct Plain {
     pub json: bool,
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// Check everything.
+#[derive(Args)]
+pub struct Doctor {
+    /// Mend what can be mended without a question: streams of NATS that are compressed
+    #[arg(long)]
+    pub fix: bool,
+    #[command(flatten)]
+    pub plain: Plain,
 }
 
 /// Watch running processes.
@@ -325,7 +335,7 @@ impl Cli {
             Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
             Command::Backup(backup) => crate::backup::run(backup).await,
             Command::Restore(restore) => crate::backup::restore::run(restore).await,
-            Command::Doctor(plain) => crate::doctor::run(plain).await,
+            Command::Doctor(doctor) => crate::doctor::run(doctor).await,
             Command::Top(top) => crate::top::run(top).await,
             Command::Openapi => crate::openapi::print().await,
         }

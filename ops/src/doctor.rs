@@ -1,10 +1,12 @@
 //! `rapport doctor`: checks settings, log and read models, and says what is wrong.
 
 use gateways::ai;
+use journal::Backend;
 use journal::entry::Noted;
+use journal::nats::replicas::Look;
 use serde::Serialize;
 
-use crate::cli::Plain;
+use crate::cli::{Doctor, Plain};
 use crate::settings::{Database, Settings};
 use crate::system::tools::Tools;
 
@@ -22,8 +24,9 @@ struct Finding {
 }
 
 /// Checks everything; an error where something is wrong.
-pub async fn run(plain: Plain) -> anyhow::Result<()> {
-    let findings = check(&plain.settings).await;
+pub async fn run(doctor: Doctor) -> anyhow::Result<()> {
+    let Doctor { fix, plain } = doctor;
+    let findings = check(&plain, fix).await;
     if plain.json {
         println!("{}", serde_json::to_string(&findings)?);
     } else {
@@ -41,9 +44,15 @@ pub async fn run(plain: Plain) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(settings: &Settings) -> Vec<Finding> {
+async fn check(plain: &Plain, fix: bool) -> Vec<Finding> {
+    let settings = &plain.settings;
     let mut findings = vec![analyst(settings)];
-    let tools = match Tools::open(settings).await {
+    let opened = if fix {
+        Tools::open(settings).await
+    } else {
+        Tools::look(settings).await
+    };
+    let tools = match opened {
         Ok(tools) => tools,
         Err(error) => {
             findings.push(finding("log", Err(error)));
@@ -51,6 +60,9 @@ async fn check(settings: &Settings) -> Vec<Finding> {
         }
     };
     findings.push(finding("log", log(settings, &tools).await));
+    if let Backend::Nats(nats) = tools.journal.backend() {
+        findings.push(finding("copies", copies(&nats.look().await)));
+    }
     findings.push(finding("commits", commits(&tools).await));
     findings.push(finding("keys", keys(settings, &tools).await));
     findings.push(finding("contacts", contacts(&tools).await));
@@ -129,6 +141,22 @@ async fn commits(tools: &Tools) -> anyhow::Result<String> {
     Ok(format!(
         "the newest {LOOKED_AT} can be read; passed over: {}",
         named(&passed_over)
+    ))
+}
+
+/// Whether every copy of every stream is there, on nodes that are healthy.
+fn copies(look: &Look) -> anyhow::Result<String> {
+    let faults: Vec<_> = look.faults.iter().map(ToString::to_string).collect();
+    anyhow::ensure!(faults.is_empty(), "{}", faults.join("; "));
+    let nodes: Vec<_> = look.nodes.iter().map(String::as_str).collect();
+    let nodes = if nodes.is_empty() {
+        "no node, for NATS_MONITOR_URL names none".to_owned()
+    } else {
+        nodes.join(", ")
+    };
+    Ok(format!(
+        "{} copies of streams are there and current; asked how they are: {nodes}",
+        look.copies.len()
     ))
 }
 

@@ -1,9 +1,11 @@
 //! The parts of a process, put together by its settings and roles.
 //!
 //! - here: a process and what it does
+//! - [`copies`]: the copies of the log in NATS, watched
 //! - [`places`]: the log, its archive and the read models, opened
 //! - [`tools`]: what a command works with that is no such process
 
+pub mod copies;
 pub mod places;
 pub mod tools;
 
@@ -45,7 +47,8 @@ use tokio::task::JoinSet;
 use crate::backup::noting::NoteErasures;
 use crate::cli::RoleOf;
 use crate::settings::Settings;
-use places::{UNIQUE, archive_url, lock, open_archive, open_journal, open_registry};
+use copies::Copies;
+use places::{Holding, UNIQUE, archive_url, lock, open_archive, open_journal, open_registry};
 
 /// How old the gauges of standing still may be.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
@@ -62,6 +65,8 @@ pub struct System {
     pub keys: Keys,
     /// The log.
     pub journal: Journal,
+    /// How its copies in NATS are.
+    pub copies: Copies,
     roles: Vec<RoleOf>,
     follower: Arc<Follower>,
     archive: Option<Archive>,
@@ -80,7 +85,12 @@ impl System {
             "without NATS_URL one process does everything: leave --role away, or set NATS_URL"
         );
         let lock = embedded.then(|| lock(&settings.data_dir)).transpose()?;
-        let journal = open_journal(settings).await?;
+        let holding = if roles.contains(&RoleOf::Commands) {
+            Holding::Changes
+        } else {
+            Holding::Keeps
+        };
+        let journal = open_journal(settings, holding).await?;
         let secret = journal.vault().secret(UNIQUE).await?;
         let desk = desk_for(&journal, roles)?;
         let api = Api::new(desk.clone(), settings.api(), &secret);
@@ -122,6 +132,7 @@ impl System {
             webhooks: settings.webhooks(),
             backup_dir: settings.backup_dir.clone(),
             roles: roles.to_vec(),
+            copies: Copies::default(),
             journal,
             api,
             _lock: lock,
@@ -155,6 +166,7 @@ impl System {
             webhooks: CallSettings::default(),
             backup_dir: None,
             roles: Vec::new(),
+            copies: Copies::default(),
             api: Api::new(desk, api::Settings::default(), &[]),
             journal,
             _lock: None,
@@ -176,6 +188,10 @@ impl System {
         let mut tasks = JoinSet::new();
         let (desk, journal) = (self.api.desk.clone(), self.journal.clone());
         tasks.spawn(measure_health(journal.health().clone()));
+        if let Backend::Nats(nats) = journal.backend() {
+            let copies = self.copies.clone();
+            tasks.spawn(copies.watch(nats.clone(), journal.health().clone()));
+        }
         if self.plays(RoleOf::Commands) {
             tasks.spawn(policies::run(
                 OpenSales::new(desk.clone()),

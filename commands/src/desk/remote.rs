@@ -1,12 +1,14 @@
 //! The desk that asks a process with the role `commands`, over NATS request/reply.
 //!
 //! The caller fixes the ids of what it asks for, so an ask that got no answer is repeated and
-//! carried out once.
+//! carried out once. It is repeated soon: whoever got it may be frozen, or sit on a node that is, and
+//! the next ask may reach another.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::client::RequestErrorKind;
+use async_nats::{Client, Request};
 use bytes::Bytes;
 use cqrs_es::AggregateError;
 use journal::store::Loaded;
@@ -20,10 +22,16 @@ use crate::origin::Origin;
 
 /// The first token of the subjects that desks listen on.
 pub(super) const SUBJECT: &str = "rapport.cmd";
-/// How long one ask may take; a busy stream's lost races are within it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How often an ask is made.
-const TRIES: u32 = 4;
+/// How long each ask may take. The later ones have time for a busy stream's lost races, and ask no
+/// more of processes that are slow than they can do.
+const ANSWERS_WITHIN: [Duration; 4] = [
+    Duration::from_millis(1500),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+    Duration::from_secs(9),
+];
+/// How long to wait where nobody listens: a process that is replaced is back soon.
+const NOBODY_LISTENS: Duration = Duration::from_secs(2);
 
 /// A desk that asks another process.
 pub struct Remote {
@@ -90,9 +98,9 @@ impl Remote {
             expected,
             traceparent: traceparent(),
         };
-        let mut last = String::from("no answer");
-        for _ in 0..TRIES {
-            match self.ask::<A>(&ask).await {
+        let mut last = Unanswered::Other("no answer".into());
+        for within in ANSWERS_WITHIN {
+            match self.ask::<A>(&ask, within).await {
                 Ok(Answer::Done(loaded)) => return Ok(Arc::new(loaded)),
                 Ok(Answer::Refused(refusal)) => return Err(AggregateError::UserError(refusal)),
                 Ok(Answer::Conflict) => return Err(AggregateError::AggregateConflict),
@@ -102,27 +110,51 @@ impl Remote {
                 Ok(Answer::Failed(reason)) => {
                     return Err(AggregateError::UnexpectedError(reason.into()));
                 }
-                Ok(Answer::Unavailable(reason)) | Err(reason) => last = reason,
+                Ok(Answer::Unavailable(reason)) => last = Unanswered::Other(reason),
+                Err(Unanswered::NobodyListens) => {
+                    last = Unanswered::NobodyListens;
+                    tokio::time::sleep(NOBODY_LISTENS).await;
+                    continue;
+                }
+                Err(reason) => last = reason,
             }
             // It may have been carried out although nobody said so.
             ask.origin.retried = true;
         }
-        Err(AggregateError::DatabaseConnectionError(
-            format!("no process with the role commands answers: {last}").into(),
-        ))
+        Err(AggregateError::DatabaseConnectionError(last.into()))
     }
 
     async fn ask<A: Handled>(
         &self,
         ask: &Ask<A::Id, A::Command>,
-    ) -> Result<Answer<Loaded<A>, A::Error>, String> {
-        let payload = serde_json::to_vec(ask).map_err(|error| error.to_string())?;
+        within: Duration,
+    ) -> Result<Answer<Loaded<A>, A::Error>, Unanswered> {
+        let other = |error: &dyn std::fmt::Display| Unanswered::Other(error.to_string());
+        let payload = serde_json::to_vec(ask).map_err(|error| other(&error))?;
+        let request = Request::new()
+            .payload(Bytes::from(payload))
+            .timeout(Some(within));
         let subject = format!("{SUBJECT}.{}", A::TYPE);
-        let request = self.client.request(subject, Bytes::from(payload));
-        let reply = tokio::time::timeout(ANSWER_WITHIN, request).await;
-        let reply = reply
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
-        serde_json::from_slice(&reply.payload).map_err(|error| error.to_string())
+        match self.client.send_request(subject, request).await {
+            Ok(reply) => serde_json::from_slice(&reply.payload).map_err(|error| other(&error)),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+                Err(Unanswered::NobodyListens)
+            }
+            Err(error) => Err(other(&error)),
+        }
     }
+}
+
+/// Why an ask has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// The server knows nobody who takes asks.
+    #[error(
+        "no process with the role commands runs, or its NATS user may not listen: start one with \
+         rapport serve --role commands"
+    )]
+    NobodyListens,
+    /// Somebody may have taken it.
+    #[error("no process with the role commands answers: {0}")]
+    Other(String),
 }

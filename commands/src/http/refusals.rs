@@ -15,6 +15,7 @@ use journal::JournalError;
 
 use super::problem::Problem;
 use crate::contacts::ContactsError;
+use crate::desk::Unanswered;
 use crate::sales::TransferError;
 
 const TRANSITION: (&str, &str) = ("/problems/forbidden-transition", "Forbidden transition");
@@ -176,6 +177,11 @@ fn failed<E: Error>(error: AggregateError<E>) -> Problem {
         AggregateError::AggregateConflict => moved("Reload and decide again."),
         AggregateError::DatabaseConnectionError(error) => {
             tracing::error!(%error, "the log does not answer");
+            if let Some(Unanswered::NobodyListens) = error.downcast_ref() {
+                return Problem::unavailable(
+                    "No process with the role commands runs, so nothing can be changed; send the same request again, with the same Idempotency-Key if it has one.",
+                );
+            }
             Problem::unavailable(
                 "The event log does not answer; send the same request again, with the same Idempotency-Key if it has one.",
             )

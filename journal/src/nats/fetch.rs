@@ -4,7 +4,11 @@
 //! A batch is one request to `$JS.API.DIRECT.GET` (ADR-31): the messages, each naming the one
 //! before it, then an end marker. On a replicated stream the replica that answers may lag, so
 //! the leader is asked at the same time where the end is.
+//!
+//! The server gives a batch to any replica, also to one that is frozen, until the other nodes notice.
+//! After such a silence an aggregate is read from the leader for a while, message by message.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
@@ -18,6 +22,7 @@ use futures::StreamExt;
 use futures::future::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::patience::{Patience, patiently};
@@ -32,6 +37,11 @@ const BATCH: usize = 4096;
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// How long a replica may lag behind what is acknowledged.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a replica may say nothing, where there are others.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(1);
+/// How long replicas are not asked after one of them was silent. Its node is given up by the others
+/// within this time (`ping_interval` in `nats.conf`).
+const AVOIDED_FOR: Duration = Duration::from_secs(5);
 
 /// A stream to read from.
 #[derive(Debug)]
@@ -39,6 +49,8 @@ pub(super) struct Source {
     context: Context,
     name: String,
     replicated: bool,
+    /// Until when replicas are not asked, because one was silent.
+    avoided_until: Mutex<Option<Instant>>,
 }
 
 /// A message as stored.
@@ -106,11 +118,17 @@ impl Source {
             context: context.clone(),
             name,
             replicated,
+            avoided_until: Mutex::new(None),
         }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether several nodes hold it.
+    pub(super) const fn is_replicated(&self) -> bool {
+        self.replicated
     }
 
     /// The messages of one exact subject behind a sequence.
@@ -119,7 +137,10 @@ impl Source {
         subject: &str,
         after: u64,
     ) -> Result<Vec<Stored>, JournalError> {
-        patiently(|| {
+        patiently(|| async {
+            if self.avoids_replicas() {
+                return self.leader_after(subject, after).await;
+            }
             let end = async {
                 if !self.replicated {
                     return Ok(0);
@@ -129,7 +150,7 @@ impl Source {
                     .await?
                     .map_or(0, |message| message.sequence))
             };
-            self.collect(Some(subject), after, usize::MAX, end)
+            self.collect(Some(subject), after, usize::MAX, end).await
         })
         .await
     }
@@ -191,18 +212,11 @@ impl Source {
         subject: &str,
         after: u64,
     ) -> Result<Option<Found>, JournalError> {
-        let stream = self.handle().await?;
         let found = if self.replicated {
-            let get = stream
-                .raw_message_builder()
-                .sequence(after + 1)
-                .next_by_subject(subject);
-            match get.send().await {
-                Ok(message) => Some((message.sequence, message.headers)),
-                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => None,
-                Err(error) => return Err(JournalError::unavailable(error)),
-            }
+            let found = self.leader_next(subject, after).await?;
+            found.map(|message| (message.sequence, message.headers))
         } else {
+            let stream = self.handle().await?;
             let get = stream
                 .direct_get_builder()
                 .sequence(after + 1)
@@ -231,6 +245,9 @@ impl Source {
     /// The last message of a subject, as any replica has it.
     pub(super) async fn direct_last(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
         patiently(|| async {
+            if self.avoids_replicas() {
+                return self.leader_last(subject).await;
+            }
             match self
                 .handle()
                 .await?
@@ -239,10 +256,64 @@ impl Source {
             {
                 Ok(message) => Ok(Some(message.into())),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(JournalError::unavailable(error)),
+                Err(error) => {
+                    if error.kind() == DirectGetErrorKind::TimedOut {
+                        self.avoid_replicas();
+                    }
+                    Err(JournalError::unavailable(error))
+                }
             }
         })
         .await
+    }
+
+    /// The first message of a subject behind a sequence, as the leader has it.
+    async fn leader_next(
+        &self,
+        subject: &str,
+        after: u64,
+    ) -> Result<Option<StreamMessage>, JournalError> {
+        let stream = self.handle().await?;
+        let get = stream
+            .raw_message_builder()
+            .sequence(after + 1)
+            .next_by_subject(subject);
+        match get.send().await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(JournalError::unavailable(error)),
+        }
+    }
+
+    /// The messages of a subject behind a sequence, as the leader has them: one at a time.
+    async fn leader_after(
+        &self,
+        subject: &str,
+        mut after: u64,
+    ) -> Result<Vec<Stored>, JournalError> {
+        let mut messages = Vec::new();
+        while let Some(message) = self.leader_next(subject, after).await? {
+            after = message.sequence;
+            messages.push(message.into());
+        }
+        Ok(messages)
+    }
+
+    fn avoids_replicas(&self) -> bool {
+        let until = self.avoided_until.lock();
+        let until = *until.unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn avoid_replicas(&self) {
+        if self.replicated {
+            tracing::debug!(stream = self.name, "a replica of NATS is silent");
+            let mut until = self
+                .avoided_until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *until = Some(Instant::now() + AVOIDED_FOR);
+        }
     }
 
     async fn leader_last(&self, subject: &str) -> Result<Option<Stored>, JournalError> {
@@ -336,10 +407,18 @@ impl Source {
             more: false,
         };
         let mut last = 0;
+        let within = if self.replicated {
+            SPEAKS_WITHIN
+        } else {
+            ANSWER_WITHIN
+        };
         loop {
-            let next = tokio::time::timeout(ANSWER_WITHIN, answers.next()).await;
+            let next = tokio::time::timeout(within, answers.next()).await;
             let message = next
-                .map_err(JournalError::unavailable)?
+                .map_err(|_| {
+                    self.avoid_replicas();
+                    JournalError::unavailable("a replica of NATS is silent")
+                })?
                 .ok_or_else(|| JournalError::unavailable("the connection to NATS was closed"))?;
             match message.status.map(|status| status.as_u16()) {
                 None => {

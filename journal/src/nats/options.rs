@@ -19,6 +19,9 @@ pub struct NatsOptions {
     /// The identity that a new log gets: that of a lost one which is restored. A fresh one where
     /// none is named.
     pub identity: Option<String>,
+    /// Whether streams that were made with settings that we do not use any more are changed. Only for
+    /// processes whose NATS user may.
+    pub change_streams: bool,
     /// What the names of our streams start with.
     pub prefix: String,
 }
@@ -34,6 +37,7 @@ impl NatsOptions {
             allow_lazy_sync: false,
             monitor_url: None,
             identity: None,
+            change_streams: false,
             prefix: "RAPPORT".into(),
         }
     }

@@ -8,8 +8,9 @@ use crate::JournalError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long a read is tried.
-const READ_WITHIN: Duration = Duration::from_secs(10);
+/// How long a read is tried: longer than the nodes need to find that a leader is gone (4 to 9
+/// seconds) and to follow another one.
+const READ_WITHIN: Duration = Duration::from_secs(15);
 
 /// Growing pauses until a deadline.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::header::{HeaderName, HeaderValue};
-use async_nats::{Client, HeaderMap};
+use async_nats::{Client, HeaderMap, Request};
 use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -12,8 +12,14 @@ use super::fetch::{Found, Source};
 use super::patience::Patience;
 use crate::JournalError;
 
-/// How long one request may take.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long one request may take before it is made again: the node that it went through may be
+/// frozen, and the next one goes through another.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a message may take at most, as its tries are given more and more time: a log that is slow
+/// must not be asked for ever more.
+const LONGEST_ANSWER: Duration = Duration::from_secs(8);
+/// How often a refusal is asked again that nothing explains, over half a second.
+const UNEXPLAINED: u32 = 8;
 /// How long it is tried to learn what became of a message; an election takes a few seconds.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
 
@@ -35,20 +41,33 @@ pub(super) struct Letter {
 ///
 /// Whenever the answer does not say what happened, the subject does: the first message behind
 /// the expected one is ours, or another's who won, or not there yet.
+///
+/// A node that was frozen takes itself for the leader for a moment, and refuses what stands behind
+/// messages that it has not seen. So a refusal that nothing in the subject explains is asked again.
 pub(super) async fn put(
     client: &Client,
     source: &Source,
     letter: &Letter,
 ) -> Result<u64, JournalError> {
     let mut patience = Patience::new(GIVE_UP_AFTER);
+    let mut within = ANSWER_WITHIN;
+    let mut unexplained = 0;
     loop {
-        let outcome = send(client, source, letter).await?;
+        let outcome = send(client, source, letter, within).await?;
+        within = (within * 2).min(LONGEST_ANSWER);
         if let Outcome::Stored(sequence) = outcome {
             return Ok(sequence);
         }
         let unclear = match (outcome, winner(source, letter, &outcome).await) {
             (_, Ok(Some(winner))) if winner.id == Some(letter.id) => return Ok(winner.sequence),
-            (_, Ok(Some(_))) | (Outcome::Behind, Ok(None)) => return Err(JournalError::Conflict),
+            (_, Ok(Some(_))) => return Err(JournalError::Conflict),
+            (Outcome::Behind, Ok(None)) => {
+                unexplained += 1;
+                if !source.is_replicated() || unexplained > UNEXPLAINED {
+                    return Err(JournalError::Conflict);
+                }
+                JournalError::Conflict
+            }
             (_, Ok(None)) => {
                 JournalError::unavailable("NATS does not say what became of a message")
             }
@@ -100,16 +119,22 @@ enum Outcome {
     Unclear,
 }
 
-async fn send(client: &Client, source: &Source, letter: &Letter) -> Result<Outcome, JournalError> {
+async fn send(
+    client: &Client,
+    source: &Source,
+    letter: &Letter,
+    within: Duration,
+) -> Result<Outcome, JournalError> {
     let mut headers = HeaderMap::new();
     let mut id = Uuid::encode_buffer();
     headers.insert(MESSAGE_ID, &*letter.id.hyphenated().encode_lower(&mut id));
     headers.insert(EXPECTED_STREAM, source.name());
     headers.insert(EXPECTED_LAST, HeaderValue::from(letter.expected_last));
-    let sent = client
-        .request_with_headers(letter.subject.clone(), headers, letter.body.clone())
-        .await;
-    match sent {
+    let request = Request::new()
+        .headers(headers)
+        .payload(letter.body.clone())
+        .timeout(Some(within));
+    match client.send_request(letter.subject.clone(), request).await {
         Ok(answer) => Answer::read(&answer.payload)?.outcome(),
         // No leader, no connection or no time: whether it arrived is what nobody knows.
         Err(error) => {

@@ -1,14 +1,14 @@
 //! Which servers we run on: new enough, large enough messages, and every write synced.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::monitor;
+use super::nodes::Nodes;
 use super::options::NatsOptions;
 use crate::JournalError;
 use crate::envelope::MAX_BYTES;
@@ -17,7 +17,10 @@ use crate::envelope::MAX_BYTES;
 const OLDEST: (u64, u64, u64) = (2, 12, 1);
 /// What headers may take beside a commit of [`MAX_BYTES`].
 const HEADERS: usize = 1024;
-const MONITOR_WITHIN: Duration = Duration::from_secs(5);
+/// A node that leaves three of these unanswered is given up for another one.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// How long a node may take until it has let us in. One that is frozen takes connections too.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a log in NATS is not used, though a server answers.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +88,7 @@ impl From<Refusal> for JournalError {
 }
 
 /// Connects, and refuses a server that we must not run on.
-pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalError> {
+pub(super) async fn connect(options: &NatsOptions) -> Result<(Client, Arc<Nodes>), JournalError> {
     let addresses = options
         .url
         .split(',')
@@ -93,26 +96,8 @@ pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalErro
     let addresses: Vec<_> = addresses
         .collect::<Result<_, _>>()
         .map_err(|error| Refusal::Setting(format!("not an address of NATS: {error}")))?;
-    // The client reads no credentials out of addresses by itself.
-    let login = addresses.iter().find_map(|address| {
-        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        Some((
-            plain(address.username()?),
-            plain(address.password().unwrap_or_default()),
-        ))
-    });
-    let connecting = match login {
-        Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
-        None => ConnectOptions::new(),
-    };
-    let client = connecting
-        .name("rapport")
-        .request_timeout(Some(super::publish::ANSWER_WITHIN))
-        // Thousands of appends may be under way; each waits in this queue for its turn.
-        .client_capacity(16 * 1024)
-        .connect(addresses)
-        .await
-        .map_err(JournalError::unavailable)?;
+    let nodes = Nodes::new(addresses, super::fresh_id().as_u128());
+    let client = connect_to_one(&nodes).await?;
     let info = client.server_info();
     if version(&info.version) < Some(OLDEST) {
         return Err(Refusal::Version {
@@ -129,7 +114,54 @@ pub(super) async fn connect(options: &NatsOptions) -> Result<Client, JournalErro
     if !options.allow_lazy_sync {
         require_sync(options, &info.server_id).await?;
     }
-    Ok(client)
+    Ok((client, nodes))
+}
+
+/// The first connection: to whichever node answers, each tried once.
+async fn connect_to_one(nodes: &Arc<Nodes>) -> Result<Client, JournalError> {
+    let addresses = nodes.addresses();
+    let mut last = None;
+    for _ in addresses {
+        match settings(nodes).connect(addresses).await {
+            Ok(client) => return Ok(client),
+            Err(error) => {
+                tracing::debug!(%error, "a NATS node does not take us");
+                last = Some(error);
+            }
+        }
+    }
+    Err(last.map_or_else(
+        || JournalError::unavailable("no address of NATS was named"),
+        JournalError::unavailable,
+    ))
+}
+
+/// How to connect, now and whenever a connection is lost.
+fn settings(nodes: &Arc<Nodes>) -> ConnectOptions {
+    // The client reads no credentials out of addresses by itself.
+    let login = nodes.addresses().iter().find_map(|address| {
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Some((
+            plain(address.username()?),
+            plain(address.password().unwrap_or_default()),
+        ))
+    });
+    let connecting = match login {
+        Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
+        None => ConnectOptions::new(),
+    };
+    let nodes = Arc::clone(nodes);
+    connecting
+        .name("rapport")
+        .request_timeout(Some(super::publish::ANSWER_WITHIN))
+        .ping_interval(PING_EVERY)
+        .connection_timeout(CONNECT_WITHIN)
+        .reconnect_to_server_callback(move |pool, _| {
+            let next = nodes.next(&pool);
+            async move { next }
+        })
+        // Thousands of appends may be under way; each waits in this queue for its turn.
+        .client_capacity(16 * 1024)
 }
 
 fn version(text: &str) -> Option<(u64, u64, u64)> {
@@ -139,41 +171,17 @@ fn version(text: &str) -> Option<(u64, u64, u64)> {
     Some((next()?, next()?, next()?))
 }
 
-/// The part of `/varz` that matters.
-#[derive(Debug, Deserialize)]
-struct Varz {
-    server_id: String,
-    jetstream: Option<JetStream>,
-}
-
-#[derive(Debug, Deserialize)]
-struct JetStream {
-    config: Option<JetStreamConfig>,
-}
-
-#[derive(Debug, Deserialize)]
-struct JetStreamConfig {
-    #[serde(default)]
-    sync_always: bool,
-}
-
 /// Asks every monitoring endpoint that was named. One of those that answer must be of the server
 /// that we are connected to, and there must be as many as hold a message.
 async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refusal> {
     let unknown = |reason: String| Refusal::UnknownSync { reason };
-    let monitors = options.monitor_url.as_deref().unwrap_or_default();
-    let monitors: Vec<_> = monitors
-        .split(',')
-        .map(str::trim)
-        .filter(|m| !m.is_empty())
-        .collect();
+    let monitors = monitor::endpoints(options.monitor_url.as_deref());
     if monitors.is_empty() {
         return Err(unknown("no monitoring endpoint was named".into()));
     }
     let (mut asked, mut silent) = (Vec::new(), Vec::new());
     for monitor in &monitors {
-        let varz = tokio::time::timeout(MONITOR_WITHIN, varz(monitor)).await;
-        let varz = match varz.unwrap_or_else(|_| Err("it does not answer in time".into())) {
+        let varz = match monitor::varz(monitor).await {
             Ok(varz) => varz,
             Err(reason) => {
                 // A node that is down syncs nothing; the others go on without it.
@@ -182,8 +190,7 @@ async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refu
                 continue;
             }
         };
-        let config = varz.jetstream.and_then(|jetstream| jetstream.config);
-        if !config.is_some_and(|config| config.sync_always) {
+        if !varz.syncs_always() {
             return Err(Refusal::LazySync {
                 monitor: (*monitor).to_owned(),
             });
@@ -208,34 +215,6 @@ async fn require_sync(options: &NatsOptions, connected: &str) -> Result<(), Refu
         )));
     }
     Ok(())
-}
-
-/// One small GET; not worth an HTTP client.
-async fn varz(monitor: &str) -> Result<Varz, String> {
-    let authority = monitor
-        .strip_prefix("http://")
-        .ok_or("it must start with http://")?;
-    let authority = authority.split('/').next().unwrap_or_default();
-    let address = if authority.contains(':') {
-        authority.to_owned()
-    } else {
-        format!("{authority}:8222")
-    };
-    let answer = async {
-        let mut socket = TcpStream::connect(&address).await?;
-        let request = format!("GET /varz HTTP/1.0\r\nHost: {authority}\r\n\r\n");
-        socket.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).await.map(|_| answer)
-    };
-    let answer = answer
-        .await
-        .map_err(|error: std::io::Error| error.to_string())?;
-    let end = answer
-        .windows(4)
-        .position(|end| end == b"\r\n\r\n")
-        .ok_or("it does not speak HTTP")?;
-    serde_json::from_slice(&answer[end + 4..]).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{
     Compression, Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
 };
+use serde::Deserialize;
 
 use super::options::NatsOptions;
 use super::patience::patiently;
@@ -17,9 +18,13 @@ use crate::JournalError;
 use crate::claim::{self, ClaimKey};
 use crate::token::{StreamId, Token};
 
+/// How long the server may take to find, make or change a stream; several nodes must agree on it.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 const IDENTITY: &str = "rapport-identity";
 const PARTITIONS: &str = "rapport-partitions";
+/// When compression was turned off. A node that has run since before goes on compressing.
+pub(super) const UNCOMPRESSED_SINCE: &str = "rapport-uncompressed-since";
 
 /// Names of streams and subjects.
 #[derive(Debug)]
@@ -137,7 +142,59 @@ impl Maker<'_> {
         });
         let found = open.await?;
         check(wanted, &found)?;
+        if found.compression == Some(Compression::S2) {
+            return Ok(self.uncompress(found).await);
+        }
         Ok(found)
+    }
+
+    /// Turns off compression, which a killed node does not survive (ADR 21). What the stream holds
+    /// stays as it is, and nothing is answered otherwise meanwhile; whoever may not change a stream
+    /// leaves it to who may.
+    async fn uncompress(&self, found: Config) -> Config {
+        if !self.options.change_streams {
+            tracing::warn!(stream = found.name, "the stream is compressed");
+            return found;
+        }
+        let changed = async {
+            let since = self.server_time(&found.name).await?;
+            let mut wanted = found.clone();
+            wanted.compression = Some(Compression::None);
+            wanted.metadata.insert(UNCOMPRESSED_SINCE.to_owned(), since);
+            let changed = self.context.update_stream(&wanted).await;
+            changed
+                .map(|changed| changed.config)
+                .map_err(JournalError::unavailable)
+        };
+        match changed.await {
+            Ok(changed) => {
+                tracing::warn!(
+                    stream = changed.name,
+                    "the stream is not compressed any more, once each NATS node has been restarted"
+                );
+                changed
+            }
+            Err(error) => {
+                tracing::warn!(
+                    stream = found.name,
+                    %error,
+                    "the stream is compressed, and this process may not change that: its NATS user \
+                     needs $JS.API.STREAM.UPDATE.*"
+                );
+                found
+            }
+        }
+    }
+
+    /// The moment, by the clock of the stream's leader.
+    async fn server_time(&self, stream: &str) -> Result<String, JournalError> {
+        #[derive(Deserialize)]
+        struct Told {
+            ts: String,
+        }
+        let subject = format!("STREAM.INFO.{stream}");
+        let told: Result<Told, _> = self.context.request(subject, &()).await;
+        told.map(|told| told.ts).map_err(JournalError::unavailable)
     }
 
     async fn find(&self, name: &str) -> Result<Option<Config>, JournalError> {
@@ -222,7 +279,7 @@ impl Maker<'_> {
             storage: StorageType::File,
             num_replicas: self.options.replicas,
             duplicate_window: DUPLICATE_WINDOW,
-            compression: Some(Compression::S2),
+            compression: Some(Compression::None),
             allow_direct: true,
             metadata: HashMap::from([
                 (IDENTITY.to_owned(), self.identity.clone()),
@@ -234,7 +291,7 @@ impl Maker<'_> {
 }
 
 /// Refuses a stream on which the log's promises do not hold. What operators may tune, such as
-/// replicas and compression, is theirs.
+/// replicas, is theirs.
 fn check(wanted: &Config, found: &Config) -> Result<(), Refusal> {
     let limited = |limit: i64, wanted: i64| limit > 0 && limit != wanted;
     let reason = if found.retention != RetentionPolicy::Limits {

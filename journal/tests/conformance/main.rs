@@ -3,11 +3,13 @@
 //! - `archives`: the same for every place of the archive
 //! - `backend`: the backends, and how each is opened, crashed and opened again
 //! - `sample`: commits to append
+//! - `nodes`: what a cluster of three does while nodes die, freeze or lose their disk
 //! - `cases`: what must hold; a case takes a workspace of its own, so that cases can share a log
 
 mod archives;
 mod backend;
 mod cases;
+mod nodes;
 mod sample;
 
 use backend::Backend;

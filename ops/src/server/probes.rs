@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::cli::RoleOf;
 use crate::system::System;
+use crate::system::copies::Copies;
 use crate::telemetry;
 
 /// Whoever probes waits no longer than this; a pool of connections may wait much longer for one.
@@ -23,6 +24,7 @@ const LOOK_WITHIN: Duration = Duration::from_secs(2);
 struct Probed {
     journal: Journal,
     registry: Registry,
+    copies: Copies,
     /// Whether this process answers from the screens, or keeps them.
     needs_screens: bool,
 }
@@ -34,6 +36,7 @@ pub fn router(system: &System) -> Router {
         needs_screens,
         journal: system.journal.clone(),
         registry: system.views.registry().clone(),
+        copies: system.copies.clone(),
     };
     Router::new()
         .route("/health", get(health))
@@ -48,7 +51,8 @@ async fn health() -> Json<Value> {
 }
 
 /// It can do its work, and does: the log and the read models answer, the screens it needs are there,
-/// and none of its background tasks stands still.
+/// and none of its background tasks stands still. What is wrong with copies of the log is named, and
+/// stops nobody while most of them are whole.
 async fn ready(State(probed): State<Probed>) -> Response {
     let (status, body) = readiness(&probed).await;
     (status, Json(body)).into_response()
@@ -61,8 +65,12 @@ async fn readiness(probed: &Probed) -> (StatusCode, Value) {
     let projections = match looked.unwrap_or_else(silent) {
         Ok(projections) => projections,
         Err(reason) => {
-            let body =
-                json!({ "status": "unavailable", "reason": reason, "standing_still": tasks });
+            let body = json!({
+                "status": "unavailable",
+                "reason": reason,
+                "standing_still": tasks,
+                "log_copies": probed.copies.faults(),
+            });
             return (StatusCode::SERVICE_UNAVAILABLE, body);
         }
     };
@@ -78,8 +86,13 @@ async fn readiness(probed: &Probed) -> (StatusCode, Value) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let unreadable = probed.journal.faults().all();
-    let body = json!({ "status": word, "standing_still": tasks, "projections": projections, "unreadable": unreadable });
+    let body = json!({
+        "status": word,
+        "standing_still": tasks,
+        "log_copies": probed.copies.faults(),
+        "projections": projections,
+        "unreadable": probed.journal.faults().all(),
+    });
     (status, body)
 }
 

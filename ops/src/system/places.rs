@@ -18,14 +18,24 @@ use crate::settings::{Database, Settings};
 /// The vault's secret behind the hashes that keep phones and emails unique.
 pub(super) const UNIQUE: &str = "unique";
 
+/// What whoever opens the log may do to what holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holding {
+    /// Leaves it as it is.
+    Keeps,
+    /// Changes streams that were made with settings that we do not use any more.
+    Changes,
+}
+
 /// The log, with the keys that open it.
-pub(super) async fn open_journal(settings: &Settings) -> anyhow::Result<Journal> {
-    open_journal_as(settings, None).await
+pub(super) async fn open_journal(settings: &Settings, holding: Holding) -> anyhow::Result<Journal> {
+    open_journal_as(settings, holding, None).await
 }
 
 /// The same; a new log gets this identity.
 pub(super) async fn open_journal_as(
     settings: &Settings,
+    holding: Holding,
     identity: Option<String>,
 ) -> anyhow::Result<Journal> {
     let vault = master::open_vault(settings).await?;
@@ -41,6 +51,7 @@ pub(super) async fn open_journal_as(
         allow_lazy_sync: settings.allow_lazy_sync,
         monitor_url: settings.nats_monitor_url.clone(),
         identity,
+        change_streams: holding == Holding::Changes,
         ..NatsOptions::new(&url.0)
     };
     let journal = NatsJournal::connect(options)

@@ -17,7 +17,9 @@ use projections::progress::Progress;
 use projections::registry::Registry;
 
 use super::choose_tls;
-use super::places::{UNIQUE, lock, open_archive, open_journal, open_journal_as, open_registry};
+use super::places::{
+    Holding, UNIQUE, lock, open_archive, open_journal, open_journal_as, open_registry,
+};
 use crate::master;
 use crate::settings::{Database, Settings};
 
@@ -32,8 +34,17 @@ pub struct Tools {
 impl Tools {
     /// Opens the log.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        Self::open_holding(settings, Holding::Changes).await
+    }
+
+    /// Opens the log to look at it: what holds it stays as it is.
+    pub async fn look(settings: &Settings) -> anyhow::Result<Self> {
+        Self::open_holding(settings, Holding::Keeps).await
+    }
+
+    async fn open_holding(settings: &Settings, holding: Holding) -> anyhow::Result<Self> {
         choose_tls(settings).await;
-        let journal = open_journal(settings).await?;
+        let journal = open_journal(settings, holding).await?;
         let desk = Desk::local(journal.clone(), Clock::System);
         Ok(Self {
             journal,
@@ -79,7 +90,7 @@ impl Tools {
             .identity()
             .await?
             .context("the archive is empty: there is nothing to restore")?;
-        let journal = open_journal_as(settings, Some(identity.clone())).await?;
+        let journal = open_journal_as(settings, Holding::Changes, Some(identity.clone())).await?;
         ensure!(
             journal.identity() == identity,
             "this log is {}, and the archive is a copy of {identity}: restore into an empty NATS",

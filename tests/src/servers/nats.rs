@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::child::Server;
 use super::folder::Folder;
-use super::{eventually, tools};
+use super::{eventually, signal, tools};
 
 const LOG: &str = "nats.log";
 /// How often a start on ports that someone else took meanwhile is repeated.
@@ -125,6 +125,23 @@ impl NatsServer {
         }
     }
 
+    /// SIGTERM, and waits until it has ended: it hands over what it leads.
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.ask_to_stop();
+        }
+    }
+
+    /// SIGSTOP: its connections stay, and nothing comes over them.
+    pub fn freeze(&self) {
+        signal::send("STOP", self.id());
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        signal::send("CONT", self.id());
+    }
+
     /// Starts it again with nothing of what it kept, as after the loss of its disk.
     ///
     /// # Panics
@@ -182,7 +199,9 @@ impl NatsServer {
                     .map(|r| format!("nats://127.0.0.1:{r}"))
                     .collect();
                 format!(
-                    "cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {routes:?} }}\n"
+                    "ping_interval: \"2s\"\nping_max: 2\n\
+                     cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {routes:?}, \
+                     ping_interval: \"1s\", ping_max: 2 }}\n"
                 )
             });
         format!(
