@@ -47,6 +47,7 @@ enum Ask {
     Add { id: u64, phone: usize },
     TakeAway { id: u64, phone: usize },
     Remove { id: u64 },
+    Erase { id: u64 },
     Undo { nth: usize },
 }
 
@@ -77,6 +78,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         2 => (1_u64..5, 0..PHONES.len()).prop_map(|(id, phone)| Ask::Add { id, phone }),
         2 => (1_u64..5, 0..PHONES.len()).prop_map(|(id, phone)| Ask::TakeAway { id, phone }),
         1 => (1_u64..5).prop_map(|id| Ask::Remove { id }),
+        1 => (1_u64..5).prop_map(|id| Ask::Erase { id }),
         2 => any::<usize>().prop_map(|nth| Ask::Undo { nth }),
     ]
 }
@@ -167,6 +169,7 @@ impl Process {
                     .change(ContactId(id), ContactCommand::Remove, &origin);
                 drop(remove.await);
             }
+            Ask::Erase { id } => drop(self.contacts.erase(ContactId(id), &origin).await),
             Ask::Undo { nth } => {
                 let changes = changes(&self.journal).await;
                 if !changes.is_empty() {

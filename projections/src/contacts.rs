@@ -14,7 +14,7 @@ pub struct Contacts;
 
 impl Projection for Contacts {
     const NAME: &'static str = "contacts";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const CATEGORY: &'static str = Contact::TYPE;
     type Record = Loaded<Contact>;
 

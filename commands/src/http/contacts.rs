@@ -1,11 +1,14 @@
 //! Routes that change a contact.
 
+use std::fmt;
+
 use axum::extract::State;
 use cqrs_es::Aggregate as _;
 use domain::contact::address::{AddressError, Email, Phone};
 use domain::contact::aggregate::{Contact, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
 use domain::id::ContactId;
+use journal::token::Token;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -91,6 +94,38 @@ fn parsed<T>(
         .collect()
 }
 
+/// A contact that is to be changed. What it shows already it may keep, whatever today's rules say of
+/// it: a number from before numbers were checked does not stand in the way of the others.
+struct Shown<'a> {
+    api: &'a Api,
+    workspace: &'a Token,
+    id: ContactId,
+}
+
+impl Shown<'_> {
+    async fn list<T: Clone + fmt::Display>(
+        &self,
+        field: &str,
+        texts: Option<&[String]>,
+        parse: impl Fn(&str) -> Result<T, AddressError>,
+        shown: impl Fn(&Card) -> &Vec<T>,
+    ) -> Result<Option<Vec<T>>, Problem> {
+        let Some(texts) = texts else { return Ok(None) };
+        let refused = match parsed(field, texts, &parse) {
+            Ok(all) => return Ok(Some(all)),
+            Err(refused) => refused,
+        };
+        let contact = self.api.desk.load::<Contact>(self.workspace, self.id);
+        let contact = contact.await?;
+        let Some(card) = contact.state.present() else {
+            return Err(refused);
+        };
+        let known = |text: &str| shown(card).iter().find(|value| value.to_string() == text);
+        let kept = |text: &str| known(text).cloned().map_or_else(|| parse(text), Ok);
+        parsed(field, texts, kept).map(Some)
+    }
+}
+
 /// Creates a contact.
 #[utoipa::path(post, path = "/api/v1/contacts", tag = "contacts", request_body = CreateContact,
     responses((status = 201, body = ContactView), (status = "4XX", body = Problem)))]
@@ -136,15 +171,18 @@ pub async fn change(
     caller: Caller,
     Body(ask): Body<ChangeContact>,
 ) -> Result<Changed<ContactView>, Problem> {
+    let shown = Shown {
+        api: &api,
+        workspace: &caller.workspace,
+        id: ContactId(id),
+    };
     let region = api.settings.phone_region;
-    let phones = ask
-        .phones
-        .map(|phones| parsed("phones", &phones, |text| region.phone(text)))
-        .transpose()?;
-    let emails = ask
-        .emails
-        .map(|emails| parsed("emails", &emails, Email::try_new))
-        .transpose()?;
+    let phone = |text: &str| region.phone(text);
+    let phones = shown.list("phones", ask.phones.as_deref(), phone, |card| &card.phones);
+    let phones = phones.await?;
+    let emails = ask.emails.as_deref();
+    let emails = shown.list("emails", emails, Email::try_new, |card| &card.emails);
+    let emails = emails.await?;
     let ChangeContact {
         name,
         company,
@@ -272,4 +310,51 @@ pub async fn remove(
         .await?;
     api.acknowledged.tell(contact.position());
     Ok(Removed(contact.position()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::State;
+    use domain::contact::address::Phone;
+    use domain::contact::command::Card;
+    use domain::key::Role;
+    use journal::Journal;
+    use journal::memory::MemoryJournal;
+    use journal::token::Token;
+    use serde_json::json;
+
+    use super::{ChangeContact, change};
+    use crate::clock::Clock;
+    use crate::desk::Desk;
+    use crate::http::api::{Api, Settings};
+    use crate::http::caller::Caller;
+    use crate::http::extract::{Body, Id};
+
+    #[tokio::test]
+    async fn a_number_from_before_numbers_were_checked_may_stay_and_come_nowhere_else() {
+        let desk = Desk::local(Journal::from(MemoryJournal::new()), Clock::System);
+        let api = Api::new(desk, Settings::default(), b"secret");
+        let caller = Caller {
+            workspace: Token::try_new("main").unwrap(),
+            actor: "test".into(),
+            role: Role::Operator,
+            claim: None,
+        };
+        let old = "+89997654321";
+        for phones in [vec![Phone::try_new(old).unwrap()], vec![]] {
+            let card = Card {
+                name: "Olena".into(),
+                phones,
+                ..Card::default()
+            };
+            api.contacts.create(card, &caller.origin()).await.unwrap();
+        }
+        let ask = || {
+            let phones = json!({ "phones": [old, "067 123 45 67"] });
+            Body(serde_json::from_value::<ChangeContact>(phones).unwrap())
+        };
+        let first = change(State(api.clone()), Id(1), caller.clone(), ask()).await;
+        assert_eq!(first.unwrap().body.phones, [old, "+380671234567"]);
+        assert!(change(State(api), Id(2), caller, ask()).await.is_err());
+    }
 }
