@@ -1,6 +1,6 @@
 //! The program.
 //!
-//! - `cli`: what may be typed
+//! - `cli`: what may be typed; `typed`: what was
 //! - `settings`: what may be set, from flags, the environment and `.env`
 //! - `system`: the parts of a process, put together by its roles
 //! - `server`: HTTP
@@ -24,8 +24,7 @@ mod settings;
 mod system;
 mod telemetry;
 mod top;
-
-use clap::Parser as _;
+mod typed;
 
 /// Many small allocations per request: half again as fast as the system's allocator. It also takes
 /// the place of `malloc`, for SQLite.
@@ -33,14 +32,10 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    // A missing .env is no error; a broken one would be read half.
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        eprintln!("error: .env cannot be read: {error}");
-        return std::process::ExitCode::FAILURE;
-    }
-    let cli = cli::Cli::parse();
+    let cli = match typed::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

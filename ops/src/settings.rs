@@ -1,4 +1,9 @@
 //! What may be set: by flag, by environment, by `.env`, in this order.
+//!
+//! - here: the settings, and what the parts of the program need of them
+//! - [`parse`]: values, checked at start
+
+pub mod parse;
 
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -34,10 +39,10 @@ pub struct Settings {
     #[arg(long, env = "BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
     /// The NATS servers of the event log; without them it is a file in `DATA_DIR`
-    #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = not_blank)]
+    #[arg(long, env = "NATS_URL", hide_env_values = true, value_parser = parse::nats_servers)]
     pub nats_url: Option<Secret>,
     /// The HTTP monitoring address of a NATS server, to check that it syncs always
-    #[arg(long, env = "NATS_MONITOR_URL")]
+    #[arg(long, env = "NATS_MONITOR_URL", value_parser = parse::monitors)]
     pub nats_monitor_url: Option<String>,
     /// Accept NATS servers that acknowledge what a power failure may lose
     #[arg(long, env = "RAPPORT_ALLOW_LAZY_SYNC", default_value_t = false)]
@@ -52,13 +57,13 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = parse_database)]
     pub database_url: Option<Database>,
     /// The archive of the log: postgres://… or kurrentdb://…; beside the read models unless set
-    #[arg(long, env = "ARCHIVE_URL", hide_env_values = true, value_parser = not_blank)]
+    #[arg(long, env = "ARCHIVE_URL", hide_env_values = true, value_parser = parse::archive)]
     pub archive_url: Option<Secret>,
     /// The workspace that the demo and the tools work in
     #[arg(long, env = "RAPPORT_WORKSPACE", default_value = "main", value_parser = Token::try_new)]
     pub workspace: Token,
     /// The secret behind everything that is hashed or sealed; made in `DATA_DIR` where it is not set
-    #[arg(long, env = "RAPPORT_MASTER_KEY", hide_env_values = true, hide = true)]
+    #[arg(long, env = "RAPPORT_MASTER_KEY", hide_env_values = true, hide = true, value_parser = parse::key)]
     pub master_key: Option<Secret>,
     /// The currency of amounts that name none
     #[arg(long, env = "DEFAULT_CURRENCY", default_value = "UAH", value_parser = parse_currency)]
@@ -76,25 +81,25 @@ pub struct Settings {
     #[arg(long, env = "AI_ANALYSIS_STALE_DAYS", default_value_t = 7)]
     pub ai_analysis_stale_days: u16,
     /// A key for Google Gemini; with it a language model analyses leads
-    #[arg(long, env = "GEMINI_API_KEY", hide_env_values = true, hide = true)]
+    #[arg(long, env = "GEMINI_API_KEY", hide_env_values = true, hide = true, value_parser = parse::foreign_key)]
     pub gemini_api_key: Option<Secret>,
     /// The Gemini model
     #[arg(long, env = "GEMINI_MODEL", default_value = "gemini-3.8-flash")]
     pub gemini_model: String,
     /// Another address of the Gemini API
-    #[arg(long, env = "GEMINI_BASE_URL")]
+    #[arg(long, env = "GEMINI_BASE_URL", value_parser = parse::web_address)]
     pub gemini_base_url: Option<String>,
     /// A key for OpenAI or whoever speaks its protocol
-    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true, hide = true)]
+    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true, hide = true, value_parser = parse::foreign_key)]
     pub openai_api_key: Option<Secret>,
     /// The model there
     #[arg(long, env = "OPENAI_MODEL", default_value = "gpt-4o-mini")]
     pub openai_model: String,
     /// Another address that speaks OpenAI's protocol
-    #[arg(long, env = "OPENAI_BASE_URL")]
+    #[arg(long, env = "OPENAI_BASE_URL", value_parser = parse::web_address)]
     pub openai_base_url: Option<String>,
     /// Private networks that webhooks may call, with commas: `127.0.0.0/8,::1/128`
-    #[arg(long, env = "WEBHOOK_ALLOWED_NETWORKS", value_delimiter = ',')]
+    #[arg(long, env = "WEBHOOK_ALLOWED_NETWORKS", value_delimiter = ',', value_parser = parse::network)]
     pub webhook_allowed_networks: Vec<IpNet>,
     /// Pauses between attempts of a webhook's call, with commas: 5s,5m,2h; a list over three days unless set
     #[arg(long, env = "WEBHOOK_RETRIES")]
@@ -112,10 +117,10 @@ pub struct Settings {
     #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS", default_value = "500")]
     pub max_connections_per_address: NonZeroUsize,
     /// Origins whose pages may call the API, with commas; * for every one
-    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = parse::origin)]
     pub cors_origins: Vec<String>,
     /// Where traces and metrics go, OTLP over HTTP; nowhere unless set
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse::web_address)]
     pub otlp_endpoint: Option<String>,
     /// How logs look
     #[arg(long, env = "LOG_FORMAT", default_value = "text", value_enum)]
@@ -156,16 +161,10 @@ impl From<String> for Secret {
     }
 }
 
-fn not_blank(text: &str) -> Result<Secret, String> {
-    let good = !text.trim().is_empty();
-    good.then(|| Secret(text.trim().to_owned()))
-        .ok_or_else(|| "must not be blank; unset it instead".into())
-}
-
 /// `postgres://…`, or SQLite in the spellings of the seeds: `sqlite+aiosqlite:///./crm.db`.
 fn parse_database(url: &str) -> Result<Database, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Database::Postgres(Secret(url.to_owned())));
+        return parse::postgres(url).map(Database::Postgres);
     }
     let path = url
         .split_once(":///")

@@ -9,6 +9,7 @@ pub mod meters;
 #[cfg(test)]
 mod tests;
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
@@ -64,8 +65,12 @@ impl Drop for Telemetry {
 /// Starts logs and metrics; and their export, where an endpoint is set.
 pub fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     gateways::tls::use_ring();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let filter = filter()?;
+    // Colours are for people: in a file or a pipe they are noise.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let logs = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
     let logs = match settings.log_format {
         LogFormat::Text => logs.boxed(),
         LogFormat::Json => logs.json().boxed(),
@@ -97,6 +102,17 @@ pub fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
     let metrics = endpoint.map(metrics).transpose()?;
     record(metrics.as_ref())?;
     Ok(Telemetry { traces, metrics })
+}
+
+/// What is logged: `RUST_LOG`, or `info`.
+fn filter() -> anyhow::Result<EnvFilter> {
+    let set = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = if set.trim().is_empty() { "info" } else { &set };
+    EnvFilter::try_new(filter).map_err(|_| {
+        anyhow::anyhow!(
+            "RUST_LOG must be levels such as info or warn,commands=debug; it is '{set}'"
+        )
+    })
 }
 
 /// The metrics as Prometheus reads them, without those that are not this process's to tell.
