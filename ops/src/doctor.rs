@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::cli::{Doctor, Plain};
 use crate::settings::{Database, Settings};
+use crate::system::places::check_backup_dir;
 use crate::system::tools::Tools;
+use crate::telemetry;
 
 /// How many of the newest commits are read.
 const LOOKED_AT: usize = 10_000;
@@ -46,7 +48,10 @@ pub async fn run(doctor: Doctor) -> anyhow::Result<()> {
 
 async fn check(plain: &Plain, fix: bool) -> Vec<Finding> {
     let settings = &plain.settings;
-    let mut findings = vec![analyst(settings)];
+    let mut findings = vec![
+        analyst(settings),
+        finding("settings", checked_late(settings)),
+    ];
     let opened = if fix {
         Tools::open(settings).await
     } else {
@@ -68,6 +73,13 @@ async fn check(plain: &Plain, fix: bool) -> Vec<Finding> {
     findings.push(finding("contacts", contacts(&tools).await));
     findings.push(finding("read models", read_models(settings, &tools).await));
     findings
+}
+
+/// Settings that only a process that uses them would otherwise look at.
+fn checked_late(settings: &Settings) -> anyhow::Result<String> {
+    telemetry::filter()?;
+    check_backup_dir(settings)?;
+    Ok("every value can be used".into())
 }
 
 fn finding(what: &'static str, outcome: anyhow::Result<String>) -> Finding {

@@ -7,7 +7,10 @@ mod verify;
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use cqrs_es::Aggregate as _;
+use domain::webhook::aggregate::Webhook;
 use futures::StreamExt as _;
+use journal::Journal;
 use journal::entry::{Entry, Unreadable};
 use journal::position::Position;
 use journal::token::StreamId;
@@ -44,7 +47,8 @@ async fn tail(after: Option<Position>, plain: &cli::Plain) -> anyhow::Result<()>
     let mut feed = futures::stream::select_all(feeds);
     while let Some(batch) = feed.next().await {
         for entry in batch? {
-            print(&entry, plain.json)?;
+            let shown = printable(&tools.journal, &entry).await?;
+            print(&shown, plain.json)?;
         }
     }
     Ok(())
@@ -59,9 +63,27 @@ async fn show(category: &str, id: &str, plain: &cli::Plain) -> anyhow::Result<()
         "nothing has happened to {category} {id} in workspace {}",
         stream.workspace
     );
-    entries
-        .iter()
-        .try_for_each(|entry| print(entry, plain.json))
+    for entry in &entries {
+        let shown = printable(&tools.journal, entry).await?;
+        print(&shown, plain.json)?;
+    }
+    Ok(())
+}
+
+/// What may be printed of a position: a commit that holds secrets stays sealed, as it is stored.
+async fn printable(journal: &Journal, entry: &Entry) -> anyhow::Result<Entry> {
+    let secret = matches!(entry, Entry::Commit(recorded)
+        if recorded.commit.category.as_str() == Webhook::TYPE);
+    if !secret {
+        return Ok(entry.clone());
+    }
+    let Position {
+        partition,
+        sequence,
+    } = entry.position();
+    let stored = journal.read_sealed(partition, sequence - 1, 1).await?;
+    let stored = stored.into_iter().next();
+    stored.context("the log has lost a commit that it had a moment ago")
 }
 
 /// One line a commit as JSON, or one line an event for people.

@@ -48,7 +48,7 @@ use crate::backup::noting::NoteErasures;
 use crate::cli::RoleOf;
 use crate::settings::Settings;
 use copies::Copies;
-use places::{Holding, UNIQUE, archive_url, lock, open_archive, open_journal, open_registry};
+use places::{Holding, UNIQUE, archive_url, check_backup_dir, lock, open_archive, open_journal, open_registry};
 
 /// How old the gauges of standing still may be.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
@@ -84,6 +84,7 @@ impl System {
             !embedded || RoleOf::EMBEDDED.iter().all(|role| roles.contains(role)),
             "without NATS_URL one process does everything: leave --role away, or set NATS_URL"
         );
+        check_backup_dir(settings)?;
         let lock = embedded.then(|| lock(&settings.data_dir)).transpose()?;
         let holding = if roles.contains(&RoleOf::Commands) {
             Holding::Changes

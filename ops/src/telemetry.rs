@@ -105,7 +105,7 @@ pub fn start(settings: &Settings) -> anyhow::Result<Telemetry> {
 }
 
 /// What is logged: `RUST_LOG`, or `info`.
-fn filter() -> anyhow::Result<EnvFilter> {
+pub fn filter() -> anyhow::Result<EnvFilter> {
     let set = std::env::var("RUST_LOG").unwrap_or_default();
     let filter = if set.trim().is_empty() { "info" } else { &set };
     EnvFilter::try_new(filter).map_err(|_| {

@@ -31,6 +31,13 @@ pub enum DbError {
     /// It does not answer, or is too busy; trying again is safe.
     #[error("the read models' database does not answer: {0}")]
     Unavailable(String),
+    /// The file holds something else than was written. Nothing is lost by deleting it: read models are made
+    /// from the log.
+    #[error(
+        "the read models' file is damaged ({0}): stop every process, delete the file and those beside it \
+         that begin with its name, and start again; all of it is made anew from the log"
+    )]
+    Damaged(String),
     /// It refuses this statement with these values, and always will.
     #[error("the read models' database refuses: {0}")]
     Refused(String),

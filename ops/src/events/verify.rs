@@ -8,6 +8,8 @@ mod chain;
 use anyhow::bail;
 use journal::archive::compare::compare;
 use journal::position::Position;
+use projections::db::DbError;
+use projections::follower::FollowError;
 use serde::Serialize;
 
 use crate::cli::Plain;
@@ -35,11 +37,11 @@ struct Found {
 pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let heads = tools.journal.heads().await?;
-    // What the read models have seen cannot be missing: a log that was cut off would look whole.
-    if tools.has_read_models() {
-        tools.follower().await?.check().await?;
-    }
+    let unseen = read_models_unseen(&tools).await?;
     let mut found = commits(&tools, &heads).await?;
+    found.notes.extend(unseen.map(|reason| {
+        format!("whether the log's end was cut off is not known: {reason}")
+    }));
     if !found.faults.is_empty() {
         bail!("{}", named(&found.faults));
     }
@@ -54,6 +56,27 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
         found.archived = Some(compare(&tools.journal, &tools.archive().await?).await?);
     }
     print(&found, plain.json)
+}
+
+/// What the read models have seen cannot be missing: a log that was cut off would look whole. Why they
+/// were not asked, where they do not answer; the log itself is checked without them.
+async fn read_models_unseen(tools: &Tools) -> anyhow::Result<Option<String>> {
+    if !tools.has_read_models() {
+        return Ok(None);
+    }
+    let compared = match tools.follower().await {
+        Ok(follower) => follower.check().await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
+    match compared {
+        Err(error) if is_about_their_database(&error) => Ok(Some(format!("{error:#}"))),
+        compared => compared.map(|()| None),
+    }
+}
+
+fn is_about_their_database(error: &anyhow::Error) -> bool {
+    let of_follower = matches!(error.downcast_ref(), Some(FollowError::Db(_)));
+    of_follower || error.chain().any(|cause| cause.is::<DbError>())
 }
 
 async fn commits(tools: &Tools, heads: &[Position]) -> anyhow::Result<Found> {

@@ -98,6 +98,19 @@ pub(crate) fn data_dir(settings: &Settings) -> anyhow::Result<&Path> {
     Ok(path)
 }
 
+/// The folder of backups, where one is named: made where it is missing, and written to once, so that a
+/// wrong one is known at the start and not at the first erasure.
+pub(crate) fn check_backup_dir(settings: &Settings) -> anyhow::Result<()> {
+    let Some(folder) = &settings.backup_dir else {
+        return Ok(());
+    };
+    let probe = folder.join(format!(".rapport-{}", std::process::id()));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&probe, b""))
+        .and_then(|()| fs::remove_file(&probe))
+        .with_context(|| format!("BACKUP_DIR {} cannot be written to", folder.display()))
+}
+
 /// The data folder, for this process alone.
 pub(super) fn lock(data_dir: &Path) -> anyhow::Result<File> {
     fs::create_dir_all(data_dir)

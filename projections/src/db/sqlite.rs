@@ -159,6 +159,7 @@ impl From<rusqlite::Error> for DbError {
             Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
                 Self::Refused(reason)
             }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(reason),
             _ if reason.contains("no such table") => Self::Gone(reason),
             _ => Self::Unavailable(reason),
         }
