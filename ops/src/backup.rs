@@ -2,6 +2,7 @@
 //!
 //! - `manifest`: what a backup consists of; written last, so that an interrupted one is none
 //! - `files`: files that appear whole or not at all
+//! - `frozen`: the log of a disk that takes no writes
 //! - `keyring`: the keys in a file of their own, which expires
 //! - `ledger`: who was erased, for every backup ever made; `noting` adds to it as it happens
 //! - `restore`: all of it back
@@ -11,6 +12,7 @@
 //! and the restore says so in the log too.
 
 mod files;
+mod frozen;
 mod keyring;
 pub mod ledger;
 mod manifest;
@@ -43,7 +45,7 @@ pub async fn run(ask: cli::Backup) -> anyhow::Result<()> {
     files::make(&folder)?;
     let _held = files::hold(&folder)?;
     let now = Clock::System.now();
-    let tools = Tools::open(&ask.plain.settings).await?;
+    let (tools, _copied) = frozen::open(&ask.plain.settings, &folder).await?;
     let (part, partitions, mut erased) = log(&tools, &folder, &manifest::time(now)).await?;
     let mut manifest = Manifest::new(now, tools.journal.identity(), partitions);
     manifest.files.push(part);

@@ -2,10 +2,12 @@
 //!
 //! - here: a process and what it does
 //! - [`copies`]: the copies of the log in NATS, watched
+//! - `disk`: whether there is room
 //! - [`places`]: the log, its archive and the read models, opened
 //! - [`tools`]: what a command works with that is no such process
 
 pub mod copies;
+mod disk;
 pub mod places;
 pub mod tools;
 
@@ -72,6 +74,8 @@ pub struct System {
     archive: Option<Archive>,
     webhooks: CallSettings,
     backup_dir: Option<PathBuf>,
+    /// Where files are kept on this machine; a process of a cluster may have none.
+    data_dir: Option<PathBuf>,
     /// Held as long as the process lives: two processes must not share a data folder.
     _lock: Option<File>,
 }
@@ -132,6 +136,10 @@ impl System {
             },
             webhooks: settings.webhooks(),
             backup_dir: settings.backup_dir.clone(),
+            data_dir: settings
+                .data_dir
+                .exists()
+                .then(|| settings.data_dir.clone()),
             roles: roles.to_vec(),
             copies: Copies::default(),
             journal,
@@ -166,6 +174,7 @@ impl System {
             archive: None,
             webhooks: CallSettings::default(),
             backup_dir: None,
+            data_dir: None,
             roles: Vec::new(),
             copies: Copies::default(),
             api: Api::new(desk, api::Settings::default(), &[]),
@@ -192,6 +201,10 @@ impl System {
         if let Backend::Nats(nats) = journal.backend() {
             let copies = self.copies.clone();
             tasks.spawn(copies.watch(nats.clone(), journal.health().clone()));
+        }
+        let folders = [self.data_dir.clone(), self.backup_dir.clone()];
+        for folder in folders.into_iter().flatten() {
+            tasks.spawn(disk::watch(journal.health().clone(), folder));
         }
         if self.plays(RoleOf::Commands) {
             tasks.spawn(policies::run(

@@ -99,7 +99,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     if layout == 1 {
         // Layout 2 keeps the hash of each commit; those that were there have none.
         connection
-            .execute_batch("ALTER TABLE commits ADD COLUMN hash BLOB; PRAGMA user_version = 2;")
+            .execute_batch(
+                "BEGIN; ALTER TABLE commits ADD COLUMN hash BLOB; PRAGMA user_version = 2; COMMIT;",
+            )
             .map_err(JournalError::unavailable)?;
     }
     set_up(&connection, layout).map_err(JournalError::unavailable)?;
@@ -117,8 +119,10 @@ fn set_up(connection: &Connection, layout: i64) -> rusqlite::Result<()> {
                 [position],
             )?;
         }
+        // Only where it changes: a file on a full disk can be opened, and backed up.
+        connection.pragma_update(None, "user_version", LAYOUT)?;
     }
-    connection.execute_batch(&format!("PRAGMA user_version = {LAYOUT}; COMMIT;"))
+    connection.execute_batch("COMMIT")
 }
 
 /// Opens the file for a reader.

@@ -1,7 +1,7 @@
 //! The one writer: a thread that puts waiting commits into one transaction and answers them
 //! after its COMMIT, so that a hundred callers share one fsync.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ const MAX_GROUP: usize = 1024;
 /// answered. Waiting for them a little lets all share one fsync, where the first of them would
 /// have one for itself; as `commit_siblings` and `commit_delay` of PostgreSQL.
 const SIBLINGS: usize = 4;
+/// How often a file that took no write is tried again while nobody writes.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How long a group waits.
 const GATHER: Duration = Duration::from_micros(500);
 
@@ -110,10 +112,23 @@ fn run(
     part: &Part,
 ) {
     let mut together = 0;
+    let mut failing = false;
     loop {
-        part.waits();
-        let Ok(first) = waiting.recv() else { return };
-        part.works();
+        let first = if failing {
+            match waiting.recv_timeout(PROBE_EVERY) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    failing = report(part, probe(connection).err());
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        } else {
+            part.waits();
+            let Ok(first) = waiting.recv() else { return };
+            part.works();
+            first
+        };
         if together >= SIBLINGS {
             thread::sleep(GATHER);
         }
@@ -126,11 +141,37 @@ fn run(
         {
             committed.send_if_modified(|seen| std::mem::replace(seen, head) != head);
         }
+        if failing || failed.is_some() {
+            failing = report(part, failed.clone());
+        }
         for answer in answers {
             answer(failed.clone());
         }
         checkpoints.after(together, connection);
     }
+}
+
+/// Says whether the file takes writes; answers whether it does not.
+fn report(part: &Part, failed: Option<String>) -> bool {
+    match &failed {
+        Some(reason) => part.stands_still(format!("the log takes no writes: {reason}")),
+        None => part.works(),
+    }
+    failed.is_some()
+}
+
+/// A write that changes nothing: whether the disk has room again, nobody else would tell.
+fn probe(connection: &Connection) -> Result<(), String> {
+    let probe = |connection: &Connection| {
+        execute(connection, "BEGIN IMMEDIATE")?;
+        execute(connection, "UPDATE log SET identity = identity")?;
+        execute(connection, "COMMIT")
+    };
+    let outcome = probe(connection).map_err(|error| error.to_string());
+    if outcome.is_err() && !connection.is_autocommit() {
+        drop(execute(connection, "ROLLBACK"));
+    }
+    outcome
 }
 
 /// One transaction for the whole group. A job that is refused (a lost race) leaves the others
