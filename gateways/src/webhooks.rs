@@ -94,9 +94,16 @@ impl Service {
 
     async fn keep_serving(&self, part: Part) {
         loop {
-            if let Err(error) = self.session(&part).await {
-                tracing::warn!(%error, "webhooks wait");
-                part.fails(error);
+            match self.session(&part).await {
+                Ok(()) => {}
+                // A new screen takes a moment; of one that never comes, the part tells.
+                Err(ServeError::Read(
+                    error @ (ReadError::Building(_) | ReadError::Behind { .. }),
+                )) => part.fails(error),
+                Err(error) => {
+                    tracing::warn!(%error, "webhooks wait");
+                    part.fails(error);
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -50,7 +50,9 @@ use crate::backup::noting::NoteErasures;
 use crate::cli::RoleOf;
 use crate::settings::Settings;
 use copies::Copies;
-use places::{Holding, UNIQUE, archive_url, check_backup_dir, lock, open_archive, open_journal, open_registry};
+use places::{
+    Holding, UNIQUE, archive_url, check_backup_dir, lock, open_archive, open_journal, open_registry,
+};
 
 /// How old the gauges of standing still may be.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);

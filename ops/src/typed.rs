@@ -68,10 +68,10 @@ fn refused_setting(command: &Command, error: &clap::Error) -> Option<String> {
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
-    match error.get(kind)? {
-        ContextValue::String(text) => Some(text),
-        _ => None,
+    if let ContextValue::String(text) = error.get(kind)? {
+        return Some(text);
     }
+    None
 }
 
 fn find<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {

@@ -118,7 +118,7 @@ fn run(
             match waiting.recv_timeout(PROBE_EVERY) {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) => {
-                    failing = report(part, probe(connection).err());
+                    failing = report(part, probe(connection).err().as_deref());
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -142,7 +142,7 @@ fn run(
             committed.send_if_modified(|seen| std::mem::replace(seen, head) != head);
         }
         if failing || failed.is_some() {
-            failing = report(part, failed.clone());
+            failing = report(part, failed.as_deref());
         }
         for answer in answers {
             answer(failed.clone());
@@ -152,8 +152,8 @@ fn run(
 }
 
 /// Says whether the file takes writes; answers whether it does not.
-fn report(part: &Part, failed: Option<String>) -> bool {
-    match &failed {
+fn report(part: &Part, failed: Option<&str>) -> bool {
+    match failed {
         Some(reason) => part.stands_still(format!("the log takes no writes: {reason}")),
         None => part.works(),
     }

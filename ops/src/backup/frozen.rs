@@ -14,7 +14,13 @@ use crate::system::tools::Tools;
 
 /// What a backup reads: the log, the keys, what both have not yet moved into their files, and what opens
 /// the keys.
-const READ: [&str; 5] = ["log.db", "log.db-wal", "vault.db", "vault.db-wal", "master.key"];
+const READ: [&str; 5] = [
+    "log.db",
+    "log.db-wal",
+    "vault.db",
+    "vault.db-wal",
+    "master.key",
+];
 /// As much as SQLite wants to write to read.
 const LITTLE: usize = 64 * 1024;
 
@@ -49,8 +55,10 @@ pub async fn open(settings: &Settings, folder: &Path) -> anyhow::Result<(Tools, 
 
 fn takes_writes(folder: &Path) -> bool {
     let probe = folder.join(format!(".rapport-{}", std::process::id()));
-    let written = File::create(&probe)
-        .and_then(|mut file| file.write_all(&[0; LITTLE]).and_then(|()| file.sync_all()));
+    let written = File::create(&probe).and_then(|mut file| {
+        file.write_all(&vec![0; LITTLE])
+            .and_then(|()| file.sync_all())
+    });
     let removed = fs::remove_file(&probe);
     written.and(removed).is_ok()
 }

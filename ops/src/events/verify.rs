@@ -39,9 +39,9 @@ pub(super) async fn run(archive: bool, plain: &Plain) -> anyhow::Result<()> {
     let heads = tools.journal.heads().await?;
     let unseen = read_models_unseen(&tools).await?;
     let mut found = commits(&tools, &heads).await?;
-    found.notes.extend(unseen.map(|reason| {
-        format!("whether the log's end was cut off is not known: {reason}")
-    }));
+    found.notes.extend(
+        unseen.map(|reason| format!("whether the log's end was cut off is not known: {reason}")),
+    );
     if !found.faults.is_empty() {
         bail!("{}", named(&found.faults));
     }
@@ -76,7 +76,10 @@ async fn read_models_unseen(tools: &Tools) -> anyhow::Result<Option<String>> {
 
 fn is_about_their_database(error: &anyhow::Error) -> bool {
     let of_follower = matches!(error.downcast_ref(), Some(FollowError::Db(_)));
-    of_follower || error.chain().any(|cause| cause.is::<DbError>())
+    of_follower
+        || error
+            .chain()
+            .any(|cause| cause.downcast_ref::<DbError>().is_some())
 }
 
 async fn commits(tools: &Tools, heads: &[Position]) -> anyhow::Result<Found> {
