@@ -5,11 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use domain::lead::scoring::Rules;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use projections::backtest::{Backtest, Outcome};
 use projections::change::Followed;
+use projections::period::Period;
 
 use crate::cli::{self, Plain};
 use crate::progress::bar;
@@ -29,15 +27,15 @@ pub async fn run(command: cli::Backtest) -> anyhow::Result<()> {
             from,
             to,
             plain,
-        } => scoring(&rules, (from, to), &plain).await,
+        } => {
+            let zone = &plain.settings.time_zone;
+            let came = Period::asked(from.as_deref(), to.as_deref(), zone)?;
+            scoring(&rules, came, &plain).await
+        }
     }
 }
 
-async fn scoring(
-    file: &Path,
-    days: (Option<Date>, Option<Date>),
-    plain: &Plain,
-) -> anyhow::Result<()> {
+async fn scoring(file: &Path, came: Option<Period>, plain: &Plain) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{} cannot be read", file.display()))?;
     let other: Rules = serde_json::from_str(&text).with_context(|| {
@@ -46,7 +44,6 @@ async fn scoring(
             file.display()
         )
     })?;
-    let came = between(days)?;
     let tools = Tools::open(&plain.settings).await?;
     let rules = vec![Rules::default(), other];
     let mut backtest = Backtest::new(
@@ -82,18 +79,6 @@ async fn scoring(
         );
     }
     Ok(())
-}
-
-/// The first moment of the first day and the last of the last, in UTC.
-fn between((from, to): (Option<Date>, Option<Date>)) -> anyhow::Result<(Timestamp, Timestamp)> {
-    let begin = |day: Date| anyhow::Ok(day.to_zoned(TimeZone::UTC)?.timestamp());
-    let from = from.map(begin).transpose()?.unwrap_or(Timestamp::MIN);
-    let to = to
-        .map(|day| begin(day.tomorrow()?))
-        .transpose()?
-        .unwrap_or(Timestamp::MAX);
-    anyhow::ensure!(from < to, "--from must not be after --to");
-    Ok((from, to))
 }
 
 fn print(outcomes: &[Outcome], json: bool) {

@@ -232,12 +232,12 @@ pub enum Backtest {
         /// The rules, as JSON; what is left out is as today
         #[arg(long)]
         rules: PathBuf,
-        /// The first day leads came in (UTC), as 2026-11-01
+        /// The first day leads came in, of `TIME_ZONE`, as 2026-11-01, or a moment with its offset
         #[arg(long)]
-        from: Option<jiff::civil::Date>,
-        /// The last day leads came in (UTC)
+        from: Option<String>,
+        /// The last day leads came in, or the moment before which they did
         #[arg(long)]
-        to: Option<jiff::civil::Date>,
+        to: Option<String>,
         #[command(flatten)]
         plain: Plain,
     },

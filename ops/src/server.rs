@@ -15,6 +15,7 @@ use commands::http::access::Access;
 use commands::http::limits::Limiter;
 use gateways::http::GatewayApi;
 use gateways::webhooks::http::WebhooksApi;
+use jiff::tz::TimeZone;
 use projections::http::ReadApi;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -94,16 +95,17 @@ fn router(system: &System, settings: &Settings, access: Access) -> anyhow::Resul
     if !system.plays(RoleOf::Api) {
         return layers::around(probes, system, settings, access);
     }
-    let (routes, description) = routes(system).split_for_parts();
+    let (routes, description) = routes(system, settings.time_zone.clone()).split_for_parts();
     let docs = SwaggerUi::new("/docs").url("/openapi.json", description);
     layers::around(routes.merge(docs).merge(probes), system, settings, access)
 }
 
-fn routes(system: &System) -> OpenApiRouter {
+fn routes(system: &System, zone: TimeZone) -> OpenApiRouter {
     let reads = ReadApi {
         views: system.views.clone(),
         acknowledged: system.acknowledged(),
         desk: system.api.desk.clone(),
+        zone,
     };
     let gateways = GatewayApi {
         analyses: system.analyses.clone(),
@@ -134,5 +136,5 @@ fn described() -> OpenApi {
 /// The HTTP API, described; nothing is opened for it.
 pub async fn describe() -> anyhow::Result<OpenApi> {
     let system = System::for_description().await?;
-    Ok(routes(&system).split_for_parts().1)
+    Ok(routes(&system, TimeZone::UTC).split_for_parts().1)
 }

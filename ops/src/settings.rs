@@ -21,6 +21,7 @@ use gateways::webhooks::call::CallSettings;
 use gateways::webhooks::schedule::Schedule;
 use ipnet::IpNet;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use journal::token::Token;
 
 /// What may be set.
@@ -65,6 +66,9 @@ pub struct Settings {
     /// The secret behind everything that is hashed or sealed; made in `DATA_DIR` where it is not set
     #[arg(long, env = "RAPPORT_MASTER_KEY", hide_env_values = true, hide = true, value_parser = parse::key)]
     pub master_key: Option<Secret>,
+    /// The zone whose days periods are made of, by IANA's name: Europe/Kyiv
+    #[arg(long, env = "TIME_ZONE", default_value = "UTC", value_parser = parse_zone)]
+    pub time_zone: TimeZone,
     /// The currency of amounts that name none
     #[arg(long, env = "DEFAULT_CURRENCY", default_value = "UAH", value_parser = parse_currency)]
     pub default_currency: Currency,
@@ -187,6 +191,12 @@ fn parse_currency(text: &str) -> Result<Currency, String> {
     Currency::parse(&text.to_ascii_uppercase()).ok_or_else(|| format!("must be one of {}", names()))
 }
 
+fn parse_zone(text: &str) -> Result<TimeZone, String> {
+    let zone = TimeZone::get(text.trim()).ok();
+    let named = zone.filter(|zone| zone.iana_name().is_some());
+    named.ok_or_else(|| "must be a zone of IANA's list, such as Europe/Kyiv or UTC".into())
+}
+
 fn parse_score(text: &str) -> Result<Score, String> {
     let score = text.parse().ok().and_then(Score::from_fraction);
     score.ok_or_else(|| "must be a number from 0 to 1".into())
@@ -272,6 +282,7 @@ mod tests {
         assert!(error(&["--min-transfer-score", "6"]).contains("must be a number from 0 to 1"));
         assert!(error(&["--default-currency", "XYZ"]).contains("must be one of UAH"));
         assert!(error(&["--default-phone-region", "UKR"]).contains("two letters, for example UA"));
+        assert!(error(&["--time-zone", "Kiev time"]).contains("such as Europe/Kyiv"));
         assert!(error(&["--workspace", "a.b"]).contains("must be 1 to 64 characters"));
     }
 

@@ -19,13 +19,14 @@ use journal::token::Token;
 use serde::Serialize;
 
 use crate::change::{Change, Followed};
+use crate::period::Period;
 
 /// History under several rules.
 pub struct Backtest {
     workspace: Token,
     rules: Vec<Rules>,
     min_score: Score,
-    came: (Timestamp, Timestamp),
+    came: Option<Period>,
     leads: HashMap<LeadId, Seen>,
     left_out: HashSet<LeadId>,
     /// Which lead each sale was.
@@ -65,13 +66,13 @@ pub struct Outcome {
 }
 
 impl Backtest {
-    /// Of leads of a workspace that came in between these moments.
+    /// Of leads of a workspace that came in in this period, or ever.
     #[must_use]
     pub fn new(
         workspace: Token,
         rules: Vec<Rules>,
         min_score: Score,
-        came: (Timestamp, Timestamp),
+        came: Option<Period>,
     ) -> Self {
         Self {
             workspace,
@@ -170,16 +171,11 @@ impl Backtest {
     /// What came of it, rule by rule.
     #[must_use]
     pub fn outcomes(&self) -> Vec<Outcome> {
-        let (from, to) = self.came;
-        let leads: Vec<_> = self
-            .leads
-            .values()
-            .filter(|seen| {
-                seen.lead
-                    .created_at
-                    .is_some_and(|came| from <= came && came <= to)
-            })
-            .collect();
+        let came_then = |seen: &&Seen| {
+            let came = seen.lead.created_at;
+            came.is_some_and(|came| self.came.is_none_or(|period| period.contains(came)))
+        };
+        let leads: Vec<_> = self.leads.values().filter(came_then).collect();
         (0..self.rules.len())
             .map(|rule| outcome(&leads, rule))
             .collect()

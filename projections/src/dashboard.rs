@@ -1,4 +1,5 @@
-//! Everything at a glance: how many leads and sales stand where.
+//! Everything at a glance: how many of the leads and sales that came in in a period, or ever, stand
+//! where now.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +7,15 @@ use commands::http::views::whole_units;
 use domain::lead::stage::LeadStage;
 use domain::money::{Currency, Money};
 use domain::sale::stage::SaleStage;
-use sea_query::{Expr, ExprTrait as _, Query};
 use serde::Serialize;
 use serde_json::Number;
 use utoipa::ToSchema;
 
 use crate::funnel::share;
 use crate::leads::Leads;
+use crate::period::When;
 use crate::sales::Sales;
-use crate::table::Tables;
+use crate::slots;
 use crate::views::{ReadError, Reader};
 
 /// Leads, stage by stage.
@@ -24,6 +25,8 @@ pub struct LeadsByStage {
     pub stage: LeadStage,
     /// Leads that stand there.
     pub count: u64,
+    /// The zone whose days `from` and `to` name.
+    pub time_zone: String,
 }
 
 /// Sales, stage by stage.
@@ -36,6 +39,8 @@ pub struct SalesByStage {
     /// What they are worth, in whole units, by currency.
     #[schema(value_type = BTreeMap<String, f64>)]
     pub amount: BTreeMap<Currency, Number>,
+    /// The zone whose days `from` and `to` name.
+    pub time_zone: String,
 }
 
 /// Everything at a glance.
@@ -58,11 +63,13 @@ pub struct DashboardView {
     /// What was paid, in whole units, by currency.
     #[schema(value_type = BTreeMap<String, f64>)]
     pub paid: BTreeMap<Currency, Number>,
+    /// The zone whose days `from` and `to` name.
+    pub time_zone: String,
 }
 
 /// Leads, stage by stage; every stage is named.
-pub async fn leads_by_stage(reader: &Reader) -> Result<Vec<LeadsByStage>, ReadError> {
-    let counts = lead_counts(reader).await?;
+pub async fn leads_by_stage(reader: &Reader, when: &When) -> Result<Vec<LeadsByStage>, ReadError> {
+    let counts = lead_counts(reader, when).await?;
     let count = |stage: LeadStage| {
         counts
             .get(&("leads".to_owned(), stage.to_string()))
@@ -74,15 +81,15 @@ pub async fn leads_by_stage(reader: &Reader) -> Result<Vec<LeadsByStage>, ReadEr
         .map(|stage| LeadsByStage {
             stage: *stage,
             count: count(*stage),
+            time_zone: when.zone.clone(),
         })
         .collect())
 }
 
 /// Sales, stage by stage; every stage is named.
-pub async fn sales_by_stage(reader: &Reader) -> Result<Vec<SalesByStage>, ReadError> {
-    let rows = reader
-        .rows::<Sales>(|tables| counted(reader, tables, &["stage", "currency", "measure"]))
-        .await?;
+pub async fn sales_by_stage(reader: &Reader, when: &When) -> Result<Vec<SalesByStage>, ReadError> {
+    let by = ["stage", "currency", "measure"];
+    let counts = slots::counted::<Sales>(reader, when.period, &[], &by).await?;
     let mut stages: BTreeMap<SaleStage, SalesByStage> = SaleStage::ALL
         .iter()
         .map(|stage| {
@@ -92,24 +99,26 @@ pub async fn sales_by_stage(reader: &Reader) -> Result<Vec<SalesByStage>, ReadEr
                     stage: *stage,
                     count: 0,
                     amount: BTreeMap::new(),
+                    time_zone: when.zone.clone(),
                 },
             )
         })
         .collect();
-    for row in &rows {
-        let (stage, currency) = (SaleStage::parse(row.text(0)), Currency::parse(row.text(1)));
+    for (key, count) in &counts {
+        let (stage, currency) = (SaleStage::parse(&key[0]), Currency::parse(&key[1]));
+        let count = count.unsigned_abs();
         let (Some(found), Some(currency)) =
             (stage.and_then(|stage| stages.get_mut(&stage)), currency)
         else {
             continue;
         };
-        match row.text(2) {
-            "sales" => found.count += row.count(3),
-            _ if row.int(3) == 0 => {}
+        match key[2].as_str() {
+            "sales" => found.count += count,
+            _ if count == 0 => {}
             _ => drop(found.amount.insert(
                 currency,
                 whole_units(Money {
-                    minor: row.count(3),
+                    minor: count,
                     currency,
                 }),
             )),
@@ -119,8 +128,9 @@ pub async fn sales_by_stage(reader: &Reader) -> Result<Vec<SalesByStage>, ReadEr
 }
 
 /// Everything at a glance.
-pub async fn read(reader: &Reader) -> Result<DashboardView, ReadError> {
-    let (leads, sales) = (lead_counts(reader).await?, sales_by_stage(reader).await?);
+pub async fn read(reader: &Reader, when: &When) -> Result<DashboardView, ReadError> {
+    let leads = lead_counts(reader, when).await?;
+    let sales = sales_by_stage(reader, when).await?;
     let of = |measure: &str, stage: &LeadStage| {
         leads
             .get(&(measure.to_owned(), stage.to_string()))
@@ -144,29 +154,19 @@ pub async fn read(reader: &Reader) -> Result<DashboardView, ReadError> {
             .into_iter()
             .map(|sales| (sales.stage, sales.count))
             .collect(),
+        time_zone: when.zone.clone(),
     })
 }
 
-async fn lead_counts(reader: &Reader) -> Result<BTreeMap<(String, String), u64>, ReadError> {
-    let rows = reader
-        .rows::<Leads>(|tables| counted(reader, tables, &["measure", "stage"]))
-        .await?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            (
-                (row.text(0).to_owned(), row.text(1).to_owned()),
-                row.count(2),
-            )
-        })
-        .collect())
-}
-
-fn counted(reader: &Reader, tables: &Tables, by: &[&'static str]) -> sea_query::SelectStatement {
-    let mut query = Query::select();
-    query
-        .columns(by.iter().copied().chain(["n"]))
-        .from(tables.counts());
-    query.and_where(Expr::col("workspace").eq(reader.workspace().as_str()));
-    query
+async fn lead_counts(
+    reader: &Reader,
+    when: &When,
+) -> Result<BTreeMap<(String, String), u64>, ReadError> {
+    let by = ["measure", "stage"];
+    let counts = slots::counted::<Leads>(reader, when.period, &[], &by).await?;
+    let pair = |(key, count): (Vec<String>, i64)| {
+        let [measure, stage] = <[String; 2]>::try_from(key).unwrap_or_default();
+        ((measure, stage), count.unsigned_abs())
+    };
+    Ok(counts.into_iter().map(pair).collect())
 }

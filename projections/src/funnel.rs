@@ -1,9 +1,8 @@
 //! The conversion funnel: how many leads entered each stage, went on, were lost, and how long
 //! they stayed.
 //!
-//! A lead counts on the day it came in, with the source and the domain it has now. Counts are
-//! kept per day and, under the day `''`, for all time, so that a question without a period
-//! costs the same however old the system is. Times are kept as histograms.
+//! A lead counts when it came in, with the source and the domain it has now; [`crate::slots`] says
+//! how. Times are kept as histograms.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +11,13 @@ use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use sea_query::{Expr, ExprTrait as _, Func, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::change::Change;
-use crate::projection::Projection;
+use crate::period::When;
+use crate::projection::{Projection, Shown};
+use crate::slots::{self, CAME, Counts, SLOT, Slotted};
 use crate::views::{ReadError, Reader};
 
 /// The conversion funnel.
@@ -31,21 +30,24 @@ pub struct Way {
     business_domain: Option<BusinessDomain>,
     /// Every stage it entered, and when, in milliseconds since 1970.
     steps: Vec<(LeadStage, i64)>,
+    /// When it came in; records of version 2 know it to the millisecond only.
+    #[serde(default)]
+    came: Option<Timestamp>,
 }
 
 const ENTERED: &str = "entered";
 const REACHED: &str = "reached";
 const DROPPED: &str = "dropped";
-/// The day under which all days are counted together.
-const ALL_TIME: &str = "";
 
 impl Projection for Funnel {
     const NAME: &'static str = "funnel";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
+    const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Way;
+    const FILTERS: &'static [&'static str] = &[CAME];
     const COUNTED_BY: &'static [&'static str] =
-        &["day", "source", "business_domain", "stage", "measure"];
+        &[SLOT, "source", "business_domain", "stage", "measure"];
 
     fn apply(mut way: Way, change: &Change) -> Way {
         let at = change.recorded.commit.at.as_millisecond();
@@ -60,6 +62,7 @@ impl Projection for Funnel {
                         source: Some(*source),
                         business_domain: *business_domain,
                         steps: vec![(LeadStage::New, at)],
+                        came: Some(change.recorded.commit.at),
                     };
                 }
                 LeadEvent::DomainSet { business_domain } => {
@@ -84,27 +87,47 @@ impl Projection for Funnel {
     }
 
     fn counts(way: &Way) -> Vec<(Vec<String>, i64)> {
-        let (Some(source), Some((_, came))) = (way.source, way.steps.first()) else {
+        let (Some(source), Some(came)) = (way.source, way.came()) else {
             return Vec::new();
         };
         let domain = way.business_domain.map_or("", BusinessDomain::as_str);
-        let days = [ALL_TIME.to_owned(), day(*came)];
         let measures = way.measures();
-        let by = |day: &String, stage: LeadStage, measure: &String| {
-            let key = [day, source.as_str(), domain, stage.as_str(), measure];
+        let by = |slot: &String, stage: LeadStage, measure: &String| {
+            let key = [slot, source.as_str(), domain, stage.as_str(), measure];
             (key.map(ToOwned::to_owned).to_vec(), 1)
         };
-        days.iter()
-            .flat_map(|day| {
+        slots::of(came)
+            .iter()
+            .flat_map(|slot| {
                 measures
                     .iter()
-                    .map(move |(stage, measure)| by(day, *stage, measure))
+                    .map(move |(stage, measure)| by(slot, *stage, measure))
             })
             .collect()
     }
+
+    /// Nothing; only when it came in, for those that are counted one by one.
+    fn shown(_id: u64, way: &Way) -> Shown {
+        Shown {
+            filters: vec![way.came().map(slots::came)],
+            body: None,
+        }
+    }
+}
+
+impl Slotted for Funnel {
+    const SLOTTED_SINCE: u32 = 3;
+    const SLOT_BEFORE: Option<&'static str> = Some("day");
 }
 
 impl Way {
+    /// When it came in, where it did.
+    pub(crate) fn came(&self) -> Option<Timestamp> {
+        let (_, first) = self.steps.first()?;
+        self.came
+            .or_else(|| Timestamp::from_millisecond(*first).ok())
+    }
+
     /// What it counts for, stage by stage.
     fn measures(&self) -> Vec<(LeadStage, String)> {
         let mut measures = Vec::new();
@@ -125,11 +148,6 @@ impl Way {
         }
         measures
     }
-}
-
-fn day(milliseconds: i64) -> String {
-    let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
-    at.to_zoned(TimeZone::UTC).date().to_string()
 }
 
 /// One stage of the funnel.
@@ -160,13 +178,15 @@ pub struct FunnelView {
     pub conversion: Option<f64>,
     /// Every stage but `lost`, in order.
     pub stages: Vec<FunnelStage>,
+    /// The zone whose days `from` and `to` name.
+    pub time_zone: String,
 }
 
 /// Which leads a funnel counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which {
-    /// First and last day they came in, as `2026-11-21`, where a period is asked.
-    pub period: Option<(String, String)>,
+    /// When they came in.
+    pub when: When,
     /// Where they came from.
     pub source: Option<LeadSource>,
     /// The line of business.
@@ -175,51 +195,30 @@ pub struct Which {
 
 /// The funnel of these leads.
 pub async fn read(reader: &Reader, which: &Which) -> Result<FunnelView, ReadError> {
-    let rows = reader
-        .rows::<Funnel>(|tables| {
-            let mut query = Query::select();
-            query.columns(["stage", "measure"]).from(tables.counts());
-            query.expr(Expr::expr(Func::sum(Expr::col("n"))).cast_as("bigint"));
-            query.and_where(Expr::col("workspace").eq(reader.workspace().as_str()));
-            match &which.period {
-                Some((from, to)) => {
-                    query.and_where(Expr::col("day").between(from.as_str(), to.as_str()))
-                }
-                None => query.and_where(Expr::col("day").eq(ALL_TIME)),
-            };
-            if let Some(source) = which.source {
-                query.and_where(Expr::col("source").eq(source.as_str()));
-            }
-            if let Some(domain) = which.business_domain {
-                query.and_where(Expr::col("business_domain").eq(domain.as_str()));
-            }
-            query.group_by_columns(["stage", "measure"]);
-            query
-        })
-        .await?;
-    let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
-    for row in &rows {
-        counts.insert(
-            (row.text(0).to_owned(), row.text(1).to_owned()),
-            row.count(2),
-        );
-    }
-    Ok(view(&counts))
+    let source = which.source.map(|source| ("source", source.as_str()));
+    let domain = which.business_domain;
+    let domain = domain.map(|domain| ("business_domain", domain.as_str()));
+    let only: Vec<_> = source.into_iter().chain(domain).collect();
+    let by = ["stage", "measure"];
+    let counts = slots::counted::<Funnel>(reader, which.when.period, &only, &by).await?;
+    Ok(view(&counts, &which.when.zone))
 }
 
-fn view(counts: &BTreeMap<(String, String), u64>) -> FunnelView {
+fn view(counts: &Counts, zone: &str) -> FunnelView {
+    let counts: BTreeMap<_, _> = counts
+        .iter()
+        .map(|(key, count)| ((key[0].as_str(), key[1].as_str()), count.unsigned_abs()))
+        .collect();
     let count = |stage: LeadStage, measure: &str| {
-        counts
-            .get(&(stage.to_string(), measure.to_owned()))
-            .copied()
-            .unwrap_or(0)
+        let found = counts.get(&(stage.as_str(), measure));
+        found.copied().unwrap_or(0)
     };
     let stages = LeadStage::ALL
         .iter()
         .filter(|stage| **stage != LeadStage::Lost)
         .map(|stage| {
             let (entered, reached) = (count(*stage, ENTERED), count(*stage, REACHED));
-            let times = counts.iter().filter(|((of, _), _)| of == stage.as_str());
+            let times = counts.iter().filter(|((of, _), _)| *of == stage.as_str());
             FunnelStage {
                 stage: *stage,
                 entered,
@@ -232,7 +231,7 @@ fn view(counts: &BTreeMap<(String, String), u64>) -> FunnelView {
                     share(reached, entered)
                 },
                 median_seconds: histogram::median(
-                    times.map(|((_, measure), count)| (measure.as_str(), *count)),
+                    times.map(|((_, measure), count)| (*measure, *count)),
                 ),
             }
         });
@@ -245,6 +244,7 @@ fn view(counts: &BTreeMap<(String, String), u64>) -> FunnelView {
         transferred,
         conversion: share(transferred, total),
         stages: stages.collect(),
+        time_zone: zone.to_owned(),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod since;
 use axum::extract::FromRef;
 use commands::desk::Desk;
 use commands::http::answer::Acknowledged;
+use jiff::tz::TimeZone;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,6 +29,8 @@ pub struct ReadApi {
     pub acknowledged: Acknowledged,
     /// For reads of how it was.
     pub desk: Desk,
+    /// Whose days periods are made of.
+    pub zone: TimeZone,
 }
 
 impl FromRef<ReadApi> for Desk {

@@ -9,17 +9,19 @@ use journal::store::Loaded;
 use crate::change::Change;
 use crate::db::signed;
 use crate::projection::{Projection, Shown};
+use crate::slots::{self, CAME, SLOT, Slotted};
 
 /// The list of leads and the card of one.
 pub struct Leads;
 
 impl Projection for Leads {
     const NAME: &'static str = "leads";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const READ_SINCE: u32 = 1;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Loaded<Lead>;
-    const FILTERS: &'static [&'static str] = &["stage", "source", "business_domain"];
-    const COUNTED_BY: &'static [&'static str] = &["measure", "stage"];
+    const FILTERS: &'static [&'static str] = &["stage", "source", "business_domain", CAME];
+    const COUNTED_BY: &'static [&'static str] = &[SLOT, "measure", "stage"];
 
     fn apply(record: Loaded<Lead>, change: &Change) -> Loaded<Lead> {
         change.follows(record)
@@ -33,18 +35,27 @@ impl Projection for Leads {
             Some(view.stage.to_string()),
             Some(view.source.to_string()),
             view.business_domain.map(|domain| domain.to_string()),
+            Some(slots::came(view.created_at)),
         ];
         Shown::new(&view, filters)
     }
 
     fn counts(record: &Loaded<Lead>) -> Vec<(Vec<String>, i64)> {
-        let Some(lead) = &record.state.open else {
+        let (Some(lead), Some(came)) = (&record.state.open, record.created_at) else {
             return Vec::new();
         };
-        let stage = lead.stage.to_string();
-        vec![
-            (vec!["leads".into(), stage.clone()], 1),
-            (vec!["messages".into(), stage], signed(lead.message_count)),
-        ]
+        let measures = [("leads", 1), ("messages", signed(lead.message_count))];
+        let by = |slot: String| {
+            measures.map(|(measure, count)| {
+                let key = vec![slot.clone(), measure.to_owned(), lead.stage.to_string()];
+                (key, count)
+            })
+        };
+        slots::of(came).into_iter().flat_map(by).collect()
     }
+}
+
+impl Slotted for Leads {
+    const SLOTTED_SINCE: u32 = 2;
+    const SLOT_BEFORE: Option<&'static str> = None;
 }

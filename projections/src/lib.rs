@@ -2,6 +2,8 @@
 //!
 //! - [`projection`]: what a screen is made of; [`leads`], [`sales`], [`contacts`], [`funnel`]
 //!   and [`webhooks`] are such screens, [`dashboard`] adds up their counts, [`timeline`] reads the log itself
+//! - [`period`], [`slots`]: when something came in, and how that is counted
+//! - [`before`]: the versions before those of today
 //! - [`listing`]: a screen with a row for each small thing: [`due`], [`deliveries`]
 //! - [`ticker`]: turns what is due into commands
 //! - [`follower`]: feeds them; rows and checkpoint move in one transaction
@@ -16,6 +18,7 @@
 //! never migrated.
 
 pub mod backtest;
+pub mod before;
 pub mod change;
 pub mod contacts;
 pub mod dashboard;
@@ -29,10 +32,12 @@ pub mod leads;
 pub mod listing;
 pub mod meters;
 mod older;
+pub mod period;
 pub mod progress;
 pub mod projection;
 pub mod registry;
 pub mod sales;
+pub mod slots;
 pub mod status;
 pub mod table;
 pub mod ticker;
@@ -51,9 +56,12 @@ use projection::{Screen, screen};
 pub fn screens() -> Arc<[Box<dyn Screen>]> {
     let screens = [
         screen::<leads::Leads>(),
+        screen::<before::Leads>(),
         screen::<sales::Sales>(),
+        screen::<before::Sales>(),
         screen::<contacts::Contacts>(),
         screen::<funnel::Funnel>(),
+        screen::<before::Funnel>(),
         screen::<webhooks::Webhooks>(),
         listing::<deliveries::Deliveries>(),
         listing::<due::Due>(),

@@ -9,17 +9,19 @@ use journal::store::Loaded;
 use crate::change::Change;
 use crate::db::signed;
 use crate::projection::{Projection, Shown};
+use crate::slots::{self, CAME, SLOT, Slotted};
 
 /// The list of sales and the card of one.
 pub struct Sales;
 
 impl Projection for Sales {
     const NAME: &'static str = "sales";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const READ_SINCE: u32 = 1;
     const CATEGORY: &'static str = Sale::TYPE;
     type Record = Loaded<Sale>;
-    const FILTERS: &'static [&'static str] = &["stage"];
-    const COUNTED_BY: &'static [&'static str] = &["stage", "currency", "measure"];
+    const FILTERS: &'static [&'static str] = &["stage", CAME];
+    const COUNTED_BY: &'static [&'static str] = &[SLOT, "stage", "currency", "measure"];
 
     fn apply(record: Loaded<Sale>, change: &Change) -> Loaded<Sale> {
         change.follows(record)
@@ -29,21 +31,28 @@ impl Projection for Sales {
         let Some(view) = SaleView::of(SaleId(id), record) else {
             return Shown::default();
         };
-        let filters = vec![Some(view.stage.to_string())];
+        let came = slots::came(view.created_at);
+        let filters = vec![Some(view.stage.to_string()), Some(came)];
         Shown::new(&view, filters)
     }
 
     fn counts(record: &Loaded<Sale>) -> Vec<(Vec<String>, i64)> {
-        let Some(sale) = &record.state.open else {
+        let (Some(sale), Some(came)) = (&record.state.open, record.created_at) else {
             return Vec::new();
         };
-        let by = |measure: &str| {
-            vec![
-                sale.stage.to_string(),
-                sale.amount.currency.to_string(),
-                measure.to_owned(),
-            ]
+        let measures = [("sales", 1), ("minor", signed(sale.amount.minor))];
+        let by = |slot: String| {
+            measures.map(|(measure, count)| {
+                let (stage, currency) = (sale.stage, sale.amount.currency);
+                let key = [&slot, stage.as_str(), currency.as_str(), measure];
+                (key.map(ToOwned::to_owned).to_vec(), count)
+            })
         };
-        vec![(by("sales"), 1), (by("minor"), signed(sale.amount.minor))]
+        slots::of(came).into_iter().flat_map(by).collect()
     }
+}
+
+impl Slotted for Sales {
+    const SLOTTED_SINCE: u32 = 2;
+    const SLOT_BEFORE: Option<&'static str> = None;
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use journal::health::Part;
 use journal::position::Position;
 use journal::{Journal, JournalError};
 
@@ -54,12 +55,15 @@ impl Site {
     /// Lets these see everything up to nearly the end of the log. `None` where another process
     /// keeps one of them by now. A fault costs a pause: the active generations know nothing of it.
     pub(super) async fn catch_up(self, mut group: Vec<Held>) -> Option<Vec<Held>> {
+        let names: Vec<_> = group.iter().map(Held::name).collect();
+        let names = names.join(",");
+        let part = self.journal.health().part_of("build", &names);
         loop {
-            match self.see_nearly_all(&mut group).await {
+            match self.see_nearly_all(&mut group, &part).await {
                 Ok(kept) => return kept.then_some(group),
                 Err(error) => {
-                    let names: Vec<_> = group.iter().map(Held::name).collect();
-                    tracing::warn!(%error, projections = names.join(","), "building waits for a moment");
+                    tracing::warn!(%error, projections = names, "building waits for a moment");
+                    part.fails(&error);
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -73,10 +77,11 @@ impl Site {
         }
     }
 
-    async fn see_nearly_all(&self, group: &mut [Held]) -> Result<bool, FollowError> {
+    async fn see_nearly_all(&self, group: &mut [Held], part: &Part) -> Result<bool, FollowError> {
         let mut heads = self.journal.heads().await?;
         let mut feed = feed(&self.journal, group);
         loop {
+            part.works();
             if is_near(group, &heads) {
                 heads = self.journal.heads().await?;
                 if is_near(group, &heads) {

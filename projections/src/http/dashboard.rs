@@ -1,25 +1,47 @@
 //! Routes that count.
 
 use axum::Json;
+use axum::extract::State;
 use commands::http::extract::Params;
 use commands::http::problem::Problem;
 use domain::lead::stage::{BusinessDomain, LeadSource};
-use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::ReadApi;
 use super::since::Reading;
 use crate::dashboard::{self, DashboardView, LeadsByStage, SalesByStage};
 use crate::funnel::{self, FunnelView, Which};
+use crate::period::When;
+
+/// Which leads and sales are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PeriodParams {
+    /// Those that came in from this day of the workspace's zone on, as `2026-11-01`, or from this
+    /// moment on, with its offset: `2026-11-01T08:30:00+02:00`.
+    pub from: Option<String>,
+    /// Those that came in until the end of this day, or before this moment.
+    pub to: Option<String>,
+}
+
+impl PeriodParams {
+    fn when(&self, api: &ReadApi) -> Result<When, Problem> {
+        let when = When::asked(self.from.as_deref(), self.to.as_deref(), &api.zone)?;
+        Ok(when)
+    }
+}
 
 /// Which leads the funnel counts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FunnelParams {
-    /// The first day they came in (UTC), as `2026-11-01`.
+    /// Those that came in from this day of the workspace's zone on, as `2026-11-01`, or from this
+    /// moment on, with its offset: `2026-11-01T08:30:00+02:00`.
     pub from: Option<String>,
-    /// The last day they came in (UTC), as `2026-11-30`.
+    /// Those that came in until the end of this day, or before this moment.
     pub to: Option<String>,
     /// Where they came from.
     pub source: Option<LeadSource>,
@@ -28,23 +50,38 @@ pub struct FunnelParams {
 }
 
 /// Everything at a glance.
-#[utoipa::path(get, path = "/api/v1/dashboard", tag = "dashboard", responses((status = 200, body = DashboardView)))]
-pub async fn dashboard(Reading(reader): Reading) -> Result<Json<DashboardView>, Problem> {
-    Ok(Json(dashboard::read(&reader).await?))
+#[utoipa::path(get, path = "/api/v1/dashboard", tag = "dashboard", params(PeriodParams),
+    responses((status = 200, body = DashboardView), (status = "4XX", body = Problem)))]
+pub async fn dashboard(
+    Reading(reader): Reading,
+    State(api): State<ReadApi>,
+    Params(ask): Params<PeriodParams>,
+) -> Result<Json<DashboardView>, Problem> {
+    Ok(Json(dashboard::read(&reader, &ask.when(&api)?).await?))
 }
 
 /// Leads, stage by stage.
-#[utoipa::path(get, path = "/api/v1/dashboard/leads-by-stage", tag = "dashboard",
-    responses((status = 200, body = Vec<LeadsByStage>)))]
-pub async fn leads_by_stage(Reading(reader): Reading) -> Result<Json<Vec<LeadsByStage>>, Problem> {
-    Ok(Json(dashboard::leads_by_stage(&reader).await?))
+#[utoipa::path(get, path = "/api/v1/dashboard/leads-by-stage", tag = "dashboard", params(PeriodParams),
+    responses((status = 200, body = Vec<LeadsByStage>), (status = "4XX", body = Problem)))]
+pub async fn leads_by_stage(
+    Reading(reader): Reading,
+    State(api): State<ReadApi>,
+    Params(ask): Params<PeriodParams>,
+) -> Result<Json<Vec<LeadsByStage>>, Problem> {
+    let when = ask.when(&api)?;
+    Ok(Json(dashboard::leads_by_stage(&reader, &when).await?))
 }
 
 /// Sales, stage by stage.
-#[utoipa::path(get, path = "/api/v1/dashboard/sales-by-stage", tag = "dashboard",
-    responses((status = 200, body = Vec<SalesByStage>)))]
-pub async fn sales_by_stage(Reading(reader): Reading) -> Result<Json<Vec<SalesByStage>>, Problem> {
-    Ok(Json(dashboard::sales_by_stage(&reader).await?))
+#[utoipa::path(get, path = "/api/v1/dashboard/sales-by-stage", tag = "dashboard", params(PeriodParams),
+    responses((status = 200, body = Vec<SalesByStage>), (status = "4XX", body = Problem)))]
+pub async fn sales_by_stage(
+    Reading(reader): Reading,
+    State(api): State<ReadApi>,
+    Params(ask): Params<PeriodParams>,
+) -> Result<Json<Vec<SalesByStage>>, Problem> {
+    let when = ask.when(&api)?;
+    Ok(Json(dashboard::sales_by_stage(&reader, &when).await?))
 }
 
 /// How many leads entered each stage, went on, were lost, and how long they stayed.
@@ -52,33 +89,13 @@ pub async fn sales_by_stage(Reading(reader): Reading) -> Result<Json<Vec<SalesBy
     responses((status = 200, body = FunnelView), (status = "4XX", body = Problem)))]
 pub async fn conversion_funnel(
     Reading(reader): Reading,
+    State(api): State<ReadApi>,
     Params(ask): Params<FunnelParams>,
 ) -> Result<Json<FunnelView>, Problem> {
     let which = Which {
-        period: period(&ask)?,
+        when: When::asked(ask.from.as_deref(), ask.to.as_deref(), &api.zone)?,
         source: ask.source,
         business_domain: ask.business_domain,
     };
     Ok(Json(funnel::read(&reader, &which).await?))
-}
-
-/// Both ends as days; an open end reaches as far as days go.
-fn period(ask: &FunnelParams) -> Result<Option<(String, String)>, Problem> {
-    let day = |field: &'static str, text: &Option<String>, open: Date| match text {
-        Some(text) => text.parse::<Date>().map_err(|_| {
-            Problem::invalid(field, format!("{field} must be a day such as 2026-11-21"))
-        }),
-        None => Ok(open),
-    };
-    if ask.from.is_none() && ask.to.is_none() {
-        return Ok(None);
-    }
-    let (from, to) = (
-        day("from", &ask.from, Date::constant(1970, 1, 1))?,
-        day("to", &ask.to, Date::MAX)?,
-    );
-    if from > to {
-        return Err(Problem::invalid("from", "from must not be after to"));
-    }
-    Ok(Some((from.to_string(), to.to_string())))
 }

@@ -3,6 +3,7 @@
 
 mod kept;
 mod modelled;
+mod periods;
 mod upgrades;
 
 use std::sync::Arc;
@@ -22,10 +23,14 @@ use journal::memory::MemoryJournal;
 use journal::position::Position;
 use journal::token::{StreamId, Token};
 use kept::Kept;
+use periods::{
+    a_period_holds_what_came_in_in_it, tables_of_the_version_before_answer_what_they_can,
+};
 use projections::change::Change;
 use projections::dashboard;
 use projections::follower::FollowError;
 use projections::leads::Leads;
+use projections::period::When;
 use projections::projection::{Projection, Screen, Shown, screen};
 use projections::registry::Registry;
 use stories::servers::eventually;
@@ -60,6 +65,8 @@ on_both_databases!(
     a_check_under_load_finds_nothing_wrong,
     a_read_that_asks_for_the_future_is_told_to_wait,
     a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced,
+    a_period_holds_what_came_in_in_it,
+    tables_of_the_version_before_answer_what_they_can,
     a_new_screen_is_built_beside_the_others,
     a_raised_version_answers_from_the_one_before_until_it_is_built,
     what_reads_see_does_not_go_back_with_a_flip,
@@ -114,7 +121,9 @@ async fn every_event_counts_once_whoever_follows(kept: Kept) {
         drop(restless);
     }
     let reader = kept.views.reader(main_workspace(), last);
-    let leads = dashboard::leads_by_stage(&reader).await.unwrap();
+    let leads = dashboard::leads_by_stage(&reader, &When::default())
+        .await
+        .unwrap();
     let counts: Vec<_> = leads.iter().map(|stage| stage.count).collect();
     assert_eq!(counts, [100, 100, 0, 0, 0]);
     drop(steady);
@@ -175,7 +184,10 @@ async fn a_rebuild_under_load_is_not_noticed(kept: Kept) {
         for lead in 51..=150 {
             let position = open(&desk, lead).await;
             let reader = views.reader(main_workspace(), position);
-            let counted = dashboard::read(&reader).await.unwrap().total_leads;
+            let counted = dashboard::read(&reader, &When::default())
+                .await
+                .unwrap()
+                .total_leads;
             assert!(
                 counted >= lead,
                 "lead {lead} was told, and {counted} are shown"
@@ -194,7 +206,9 @@ async fn a_rebuild_under_load_is_not_noticed(kept: Kept) {
             .begin(&**leads, &kept.journal.identity(), &heads)
             .await
             .unwrap();
-        assert!(eventually(async || kept.active("leads").await == (1, generation)).await);
+        assert!(
+            eventually(async || kept.active("leads").await == (Leads::VERSION, generation)).await
+        );
     }
     writer.await.unwrap();
     assert_eq!(
@@ -209,7 +223,7 @@ struct LaterLeads;
 
 impl Projection for LaterLeads {
     const NAME: &'static str = Leads::NAME;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = Leads::VERSION + 1;
     const CATEGORY: &'static str = Leads::CATEGORY;
     type Record = <Leads as Projection>::Record;
 
@@ -236,7 +250,7 @@ async fn a_new_version_takes_over_and_an_old_program_does_not_take_it_back(kept:
     let later: Arc<[Box<dyn Screen>]> = Arc::new([screen::<LaterLeads>()]);
     let new = kept.follow("new", later);
     assert!(
-        eventually(async || kept.active("leads").await == (2, 2)).await,
+        eventually(async || kept.active("leads").await == (LaterLeads::VERSION, 2)).await,
         "beside the old program it takes over"
     );
     let last = open(&kept.desk, 2).await;
@@ -264,7 +278,7 @@ async fn a_new_version_takes_over_and_an_old_program_does_not_take_it_back(kept:
             .is_none(),
         "the others go on"
     );
-    assert_eq!(kept.active("leads").await, (2, 2));
+    assert_eq!(kept.active("leads").await, (LaterLeads::VERSION, 2));
 }
 
 async fn a_poisoned_record_stops_itself_and_nothing_else(kept: Kept) {

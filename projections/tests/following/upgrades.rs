@@ -13,6 +13,7 @@ use projections::db::{Db, DbError, Statement};
 use projections::due::Due;
 use projections::leads::Leads;
 use projections::listing::{Listing, RowChange, listing};
+use projections::period::When;
 use projections::projection::{Plan, Projection, Screen, Shown, screen};
 use projections::registry::{Generation, State};
 use projections::views::ScreenName;
@@ -149,7 +150,13 @@ impl Kept {
         }
         let reader = self.views.reader(main_workspace(), last);
         assert!(reader.card::<Leads>(HISTORY).await.unwrap().is_some());
-        assert_eq!(dashboard::read(&reader).await.unwrap().total_leads, HISTORY);
+        assert_eq!(
+            dashboard::read(&reader, &When::default())
+                .await
+                .unwrap()
+                .total_leads,
+            HISTORY
+        );
         drop(follower);
         self.let_go("old").await;
         last
@@ -293,8 +300,11 @@ pub async fn nothing_is_left_of_a_generation_that_was_replaced(kept: Kept) {
     let _newer = kept.follow("newer", with([screen::<Newer>()]));
     let gone = async || {
         let tables = kept.tables().await;
-        let old = |table: &String| table.contains("leads") && table.contains("_v1_");
-        tables.iter().any(|table| table.contains("leads_v2_g2")) && !tables.iter().any(old)
+        let old = |table: &String| table.contains("leads") && table.contains("_g1");
+        tables
+            .iter()
+            .any(|table| table.contains("leads") && table.contains("_g2"))
+            && !tables.iter().any(old)
     };
     assert!(eventually(gone).await, "{:?}", kept.tables().await);
 }

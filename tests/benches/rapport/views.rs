@@ -13,6 +13,7 @@ use projections::dashboard;
 use projections::db::Db;
 use projections::follower::Follower;
 use projections::funnel;
+use projections::period::When;
 use projections::progress::Progress;
 use projections::registry::Registry;
 use projections::views::Views;
@@ -103,7 +104,9 @@ async fn built_and_asked(journal: &Journal, db: Db, what: &str) {
     let (mut dashboards, mut funnels) = (Vec::new(), Vec::new());
     for _ in 0..QUESTIONS {
         let at = Instant::now();
-        dashboard::read(&reader).await.expect("a dashboard");
+        dashboard::read(&reader, &When::default())
+            .await
+            .expect("a dashboard");
         dashboards.push(at.elapsed());
         let at = Instant::now();
         funnel::read(&reader, &funnel::Which::default())

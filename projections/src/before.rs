@@ -1,0 +1,98 @@
+//! The versions of screens before those of today: they answer until those of today are built, and
+//! go with the release after the next.
+//!
+//! Before [`crate::slots`], leads and sales were counted for all time only, and the funnel by days
+//! of UTC.
+
+use crate::change::Change;
+use crate::projection::{Projection, Shown};
+use crate::slots::{self, ALL_TIME};
+use crate::{funnel, leads, sales};
+
+/// Counts of today that were kept for all time only, without saying so.
+fn of_all_time(counts: Vec<(Vec<String>, i64)>) -> Vec<(Vec<String>, i64)> {
+    let all_time = counts.into_iter().filter(|(key, _)| key[0] == ALL_TIME);
+    all_time
+        .map(|(key, count)| (key[1..].to_vec(), count))
+        .collect()
+}
+
+/// Leads, counted for all time only.
+pub struct Leads;
+
+impl Projection for Leads {
+    const NAME: &'static str = leads::Leads::NAME;
+    const VERSION: u32 = 1;
+    const CATEGORY: &'static str = leads::Leads::CATEGORY;
+    type Record = <leads::Leads as Projection>::Record;
+    const FILTERS: &'static [&'static str] = &["stage", "source", "business_domain"];
+    const COUNTED_BY: &'static [&'static str] = &["measure", "stage"];
+
+    fn apply(record: Self::Record, change: &Change) -> Self::Record {
+        leads::Leads::apply(record, change)
+    }
+
+    fn shown(id: u64, record: &Self::Record) -> Shown {
+        leads::Leads::shown(id, record)
+    }
+
+    fn counts(record: &Self::Record) -> Vec<(Vec<String>, i64)> {
+        of_all_time(leads::Leads::counts(record))
+    }
+}
+
+/// Sales, counted for all time only.
+pub struct Sales;
+
+impl Projection for Sales {
+    const NAME: &'static str = sales::Sales::NAME;
+    const VERSION: u32 = 1;
+    const CATEGORY: &'static str = sales::Sales::CATEGORY;
+    type Record = <sales::Sales as Projection>::Record;
+    const FILTERS: &'static [&'static str] = &["stage"];
+    const COUNTED_BY: &'static [&'static str] = &["stage", "currency", "measure"];
+
+    fn apply(record: Self::Record, change: &Change) -> Self::Record {
+        sales::Sales::apply(record, change)
+    }
+
+    fn shown(id: u64, record: &Self::Record) -> Shown {
+        sales::Sales::shown(id, record)
+    }
+
+    fn counts(record: &Self::Record) -> Vec<(Vec<String>, i64)> {
+        of_all_time(sales::Sales::counts(record))
+    }
+}
+
+/// The funnel, counted for all time and by days of UTC.
+pub struct Funnel;
+
+impl Projection for Funnel {
+    const NAME: &'static str = funnel::Funnel::NAME;
+    const VERSION: u32 = 2;
+    const CATEGORY: &'static str = funnel::Funnel::CATEGORY;
+    type Record = funnel::Way;
+    const COUNTED_BY: &'static [&'static str] =
+        &["day", "source", "business_domain", "stage", "measure"];
+
+    fn apply(way: Self::Record, change: &Change) -> Self::Record {
+        funnel::Funnel::apply(way, change)
+    }
+
+    fn counts(way: &Self::Record) -> Vec<(Vec<String>, i64)> {
+        let all_time = of_all_time(funnel::Funnel::counts(way));
+        let Some(came) = way.came() else {
+            return Vec::new();
+        };
+        let days = [ALL_TIME.to_owned(), slots::date(came.as_microsecond())];
+        let on = |day: &String| {
+            let day = day.clone();
+            all_time.iter().map(move |(key, count)| {
+                let key = std::iter::once(day.clone()).chain(key.iter().cloned());
+                (key.collect(), *count)
+            })
+        };
+        days.iter().flat_map(on).collect()
+    }
+}
