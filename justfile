@@ -44,11 +44,6 @@ chaos *args:
     cargo build -p ops -p stories --bins
     cargo run -p stories --bin chaos -- {{ args }}
 
-# Start a newer program on 200,000 commits of an older one, under load
-upgrade commits='200000':
-    cargo build -p ops
-    UPGRADE_COMMITS={{ commits }} cargo nextest run -p stories --no-capture -E 'test(an_upgrade_under_load)'
-
 # Start the whole system with no server to install, on port 8000
 demo:
     cargo run --release -- demo

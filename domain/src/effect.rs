@@ -12,10 +12,16 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// How far the clocks of two processes may differ. What was set further in the future than this
+/// was set by a clock that was wrong: it says nothing of when something is due.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
+/// No claim is held for longer; one that ends later was made by a clock that was wrong.
+const LONGEST_CLAIM: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is to be caused.
 pub trait Intent {
@@ -42,6 +48,9 @@ pub enum Phase {
     Waiting {
         /// When.
         until: Timestamp,
+        /// When it failed, where that was kept.
+        #[serde(default)]
+        since: Option<Timestamp>,
     },
     /// Nobody knows whether it happened.
     Unknown {
@@ -279,12 +288,30 @@ impl<I: Intent> InFlight<I> {
             let ids: Vec<_> = effects.map(|effect| effect.intent.id()).collect();
             (!ids.is_empty()).then_some(ids)
         };
-        let due = ids(&|phase| matches!(phase, Phase::Waiting { until } if until <= now));
-        let lost = ids(&|phase| matches!(phase, Phase::Claimed { until, .. } if until <= now));
+        let due = ids(&|phase| match phase {
+            Phase::Waiting { until, since } => {
+                until <= now || since.is_some_and(|since| since > later(now, CLOCKS_DIFFER))
+            }
+            Phase::Ready | Phase::Claimed { .. } | Phase::Unknown { .. } => false,
+        });
+        let lost = ids(&|phase| match phase {
+            Phase::Claimed { until, .. } => until <= now || until > later(now, LONGEST_CLAIM),
+            Phase::Ready | Phase::Waiting { .. } | Phase::Unknown { .. } => false,
+        });
         Ticked {
             due: due.map(|effects| CameDue { effects }),
             lost: lost.map(|effects| Lost { effects }),
         }
+    }
+
+    /// That those of these that wait for their next attempt are tried now; `None` where none does.
+    #[must_use]
+    pub fn at_once(&self, wanted: impl Fn(&I) -> bool) -> Option<CameDue> {
+        let waiting = self.iter().filter(|effect| {
+            matches!(effect.phase, Phase::Waiting { .. }) && wanted(&effect.intent)
+        });
+        let effects: Vec<_> = waiting.map(|effect| effect.intent.id()).collect();
+        (!effects.is_empty()).then_some(CameDue { effects })
     }
 
     /// An effect was decided.
@@ -313,7 +340,10 @@ impl<I: Intent> InFlight<I> {
                 self.0.retain(|effect| effect.intent.id() != settled.effect);
             }
             Outcome::Failed { retry_at } => self.change(&[settled.effect], |effect| {
-                effect.phase = Phase::Waiting { until: retry_at };
+                effect.phase = Phase::Waiting {
+                    until: retry_at,
+                    since: Some(settled.at),
+                };
                 effect.failing_since.get_or_insert(settled.at);
             }),
         }
@@ -339,6 +369,10 @@ impl<I: Intent> InFlight<I> {
             .filter(|effect| ids.contains(&effect.intent.id()))
             .for_each(change);
     }
+}
+
+fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// A moment that an event sets for later, or takes back.

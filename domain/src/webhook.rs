@@ -1,19 +1,27 @@
 //! A webhook: an address that is told what happens, as signed HTTP calls.
 //!
-//! Read in this order: `event`, `command`, `aggregate`. The log itself is the queue: a webhook
-//! remembers how far it has read it, and holds no more than [`WINDOW`] deliveries in flight.
+//! Read in this order: `event`, `command`, `aggregate`, `lanes`. The log itself is the queue: a
+//! webhook remembers how far it has read it, and holds no more than [`WINDOW`] deliveries in
+//! flight, no more than [`LANE`] of them of one record. A record of which more is to be told, or
+//! of which nothing can be delivered, is held back: the webhook reads on, and remembers where that
+//! record stands.
 //!
 //! Invariant: events of one record are delivered one after the other, in the log's order.
 
 pub mod aggregate;
 pub mod command;
 pub mod event;
+mod lanes;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Deliveries in flight of one webhook, at most.
 pub const WINDOW: usize = 256;
+/// Of them of one record, at most.
+pub const LANE: usize = 16;
+/// Records that are held back, at most.
+pub const HELD: usize = 1000;
 
 /// Whose events are told to the outside; the others are Rapport's own business.
 const PUBLIC: &[&str] = &["lead", "sale", "contact"];

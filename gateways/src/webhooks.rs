@@ -1,7 +1,8 @@
 //! Outgoing webhooks: events of the log as signed HTTP calls, in the Standard Webhooks format.
 //!
 //! - here: serves every webhook of the log
-//! - [`feed`]: reads the log for one webhook, and queues what it is to be told
+//! - [`feed`]: reads the log for one webhook, and queues what it is to be told; [`lanes`] does so
+//!   for records that are held back
 //! - [`call`]: makes one call; [`message`] is what it says, [`schedule`] when it is tried again
 //! - [`address`]: which addresses may be called at all
 //! - [`http`]: the routes
@@ -13,6 +14,7 @@ pub mod address;
 pub mod call;
 mod feed;
 pub mod http;
+mod lanes;
 mod message;
 pub mod schedule;
 pub mod secret;
@@ -42,6 +44,7 @@ use tokio::task::JoinSet;
 
 use call::Caller;
 use feed::Feed;
+use lanes::Lanes;
 
 /// How long to wait after a failure of ours.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -70,7 +73,7 @@ pub struct Service {
 struct Served(HashMap<(Token, u64), One>);
 
 struct One {
-    changed: [Arc<Notify>; 2],
+    changed: [Arc<Notify>; 3],
     /// Dropped with it.
     _tasks: JoinSet<()>,
 }
@@ -172,13 +175,15 @@ impl Service {
     }
 
     fn begin(&self, workspace: Token, id: WebhookId) -> One {
-        let changed = [Arc::default(), Arc::default()];
-        let (feeding, working) = (Arc::clone(&changed[0]), Arc::clone(&changed[1]));
+        let changed: [Arc<Notify>; 3] = std::array::from_fn(|_| Arc::default());
+        let [feeding, holding, working] = changed.clone();
         let feed = Feed::new(self.desk.clone(), workspace.clone(), id, feeding);
+        let lanes = Lanes::new(self.desk.clone(), workspace.clone(), id, holding);
         let caller = Arc::clone(&self.caller);
         let worker = Worker::new(self.desk.clone(), caller, workspace, id, working);
         let mut tasks = JoinSet::new();
         tasks.spawn(feed.run());
+        tasks.spawn(lanes.run());
         tasks.spawn(worker.run());
         One {
             changed,

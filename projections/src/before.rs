@@ -1,13 +1,16 @@
 //! The versions of screens before those of today: they answer until those of today are built, and
 //! go with the release after the next.
 //!
-//! Before [`crate::slots`], leads and sales were counted for all time only, and the funnel by days
+//! Before `due` 2, timers did not say since when they were set. Before [`crate::slots`], leads and
+//! sales were counted for all time only, and the funnel by days
 //! of UTC.
 
 use crate::change::Change;
+use crate::db::Column;
+use crate::listing::{Listing, RowChange};
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, ALL_TIME};
-use crate::{funnel, leads, sales};
+use crate::{due, funnel, leads, sales};
 
 /// Counts of today that were kept for all time only, without saying so.
 fn of_all_time(counts: Vec<(Vec<String>, i64)>) -> Vec<(Vec<String>, i64)> {
@@ -94,5 +97,27 @@ impl Projection for Funnel {
             })
         };
         days.iter().flat_map(on).collect()
+    }
+}
+
+/// Timers that do not say since when they are set.
+pub struct Due;
+
+impl Listing for Due {
+    const NAME: &'static str = due::Due::NAME;
+    const VERSION: u32 = 1;
+    const COLUMNS: &'static [Column] = due::Due::COLUMNS.split_at(5).0;
+    const KEY: usize = due::Due::KEY;
+    const INDEXED: &'static [&'static [&'static str]] = &[&["at"]];
+
+    fn rows(change: &Change) -> Vec<RowChange> {
+        let without = |row| match row {
+            RowChange::Put(mut values) => {
+                values.truncate(Self::COLUMNS.len());
+                RowChange::Put(values)
+            }
+            RowChange::Set { .. } | RowChange::Delete(_) => row,
+        };
+        due::Due::rows(change).into_iter().map(without).collect()
     }
 }

@@ -89,13 +89,16 @@ struct Of<'a> {
 impl Of<'_> {
     fn rows(&self, event: &WebhookEvent) -> Vec<RowChange> {
         match event {
-            WebhookEvent::Queued { deliveries, .. } => {
+            WebhookEvent::Queued { deliveries, .. }
+            | WebhookEvent::LaneQueued { deliveries, .. } => {
                 let places = deliveries.iter().enumerate();
                 places
                     .map(|(place, delivery)| self.queued(place, delivery))
                     .collect()
             }
-            WebhookEvent::Resent { delivery } => vec![self.queued(0, delivery)],
+            WebhookEvent::Resent { delivery } | WebhookEvent::Tested { delivery } => {
+                vec![self.queued(0, delivery)]
+            }
             WebhookEvent::Claimed(claimed) => self.all(&claimed.effects, status::SENDING),
             WebhookEvent::CameDue(CameDue { effects }) => self.all(effects, status::QUEUED),
             WebhookEvent::Lost(Lost { effects }) => self.all(effects, status::UNKNOWN),
@@ -106,6 +109,7 @@ impl Of<'_> {
             | WebhookEvent::SecretRotated { .. }
             | WebhookEvent::SwitchedOff { .. }
             | WebhookEvent::SwitchedOn {}
+            | WebhookEvent::LanesHeld { .. }
             | WebhookEvent::Rewound { .. } => Vec::new(),
         }
     }

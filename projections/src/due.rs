@@ -1,6 +1,8 @@
 //! What is due when: every timer that an event has set and none has taken back.
 //!
-//! The ticker reads it; see [`crate::ticker`]. A row that is late or stale does no harm: the
+//! The ticker reads it; see [`crate::ticker`]. `since` says when a timer was set: one that was set
+//! in the future was set by a clock that was wrong, and what is due then cannot be waited for.
+//! A row that is late or stale does no harm: the
 //! aggregate knows its own timers, and ignores a tick that means nothing to it.
 
 use domain::effect::Timer;
@@ -15,16 +17,18 @@ pub struct Due;
 
 impl Listing for Due {
     const NAME: &'static str = "due";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const READ_SINCE: u32 = 1;
     const COLUMNS: &'static [Column] = &[
         Column::Text("workspace"),
         Column::Text("category"),
         Column::Int("id"),
         Column::Text("timer"),
         Column::Int("at"),
+        Column::Int("since"),
     ];
     const KEY: usize = 4;
-    const INDEXED: &'static [&'static [&'static str]] = &[&["at"]];
+    const INDEXED: &'static [&'static [&'static str]] = &[&["at"], &["since"]];
 
     fn rows(change: &Change) -> Vec<RowChange> {
         let Some(number) = change
@@ -41,6 +45,7 @@ impl Listing for Due {
                 Value::Int(number),
             ]
         };
+        let since = Value::Int(change.recorded.commit.at.as_microsecond());
         let timers = change
             .events_of::<WebhookEvent>()
             .flat_map(WebhookEvent::timers);
@@ -48,7 +53,7 @@ impl Listing for Due {
             Timer::Set { timer, at } => RowChange::Put(
                 [
                     aggregate(),
-                    vec![timer.into(), Value::Int(at.as_microsecond())],
+                    vec![timer.into(), Value::Int(at.as_microsecond()), since.clone()],
                 ]
                 .concat(),
             ),

@@ -267,6 +267,8 @@ impl Follower {
     /// program has gone ahead.
     async fn begin_missing(&self) -> Result<(), FollowError> {
         let known = self.registry.generations().await?;
+        // Asked once, so that all screens of an empty log begin alike.
+        let (log, heads) = (self.journal.identity(), self.journal.heads().await?);
         for screen in newest(&self.screens) {
             let newest = known
                 .iter()
@@ -276,7 +278,6 @@ impl Follower {
             if newest.is_some_and(|newest| newest >= screen.version()) {
                 continue;
             }
-            let (log, heads) = (self.journal.identity(), self.journal.heads().await?);
             match self.registry.begin(screen, &log, &heads).await {
                 // Another process was faster.
                 Ok(_) | Err(DbError::Refused(_)) => {}

@@ -48,7 +48,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use listing::listing;
-use projection::{Screen, screen};
+use projection::{Screen, screen, screen_as};
 
 /// Every screen; of those whose version was raised, the one before too, so that it answers until
 /// the new one is built.
@@ -63,8 +63,10 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         screen::<funnel::Funnel>(),
         screen::<before::Funnel>(),
         screen::<webhooks::Webhooks>(),
+        screen_as::<webhooks::Webhooks>(1),
         listing::<deliveries::Deliveries>(),
         listing::<due::Due>(),
+        listing::<before::Due>(),
     ];
     let here = screens.into_iter().filter(|screen| older::has(&**screen));
     here.collect()

@@ -2,7 +2,8 @@
 //!
 //! One process ticks at a time, by a lease in the log's claims; two would do no harm. What a
 //! tick means is for the aggregate to say. A clock that jumps makes ticks early or late, and
-//! loses none: rows stay until an event takes them back.
+//! loses none: rows stay until an event takes them back, and what a clock set while it was ahead
+//! is due as soon as it is put back.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use commands::lease::Watch;
 use commands::origin::Origin;
 use commands::policies::cursor::Cursor;
 use cqrs_es::{Aggregate as _, AggregateError};
-use domain::effect::Tick;
+use domain::effect::{CLOCKS_DIFFER, Tick};
 use domain::id::WebhookId;
 use domain::webhook::aggregate::{Webhook, WebhookError};
 use domain::webhook::command::WebhookCommand;
@@ -20,13 +21,15 @@ use jiff::Timestamp;
 use journal::health::{Part, supervised};
 use journal::token::Token;
 use journal::{JournalError, failpoint};
-use sea_query::{Expr, ExprTrait as _, Query};
+use sea_query::{Cond, Expr, ExprTrait as _, Query};
 
 use crate::due::Due;
 use crate::views::{ReadError, ScreenName, Views};
 
 /// How often it looks: how late a timer may be.
 const TICK: Duration = Duration::from_millis(250);
+/// The version of [`Due`] that says since when a timer is set.
+const SINCE: u32 = 2;
 /// Aggregates ticked at one look.
 const AT_ONCE: u64 = 500;
 const ACTOR: &str = "ticker";
@@ -131,9 +134,12 @@ impl Ticker {
                 .columns(["workspace", "category", "id"])
                 .from(tables.records())
                 .distinct();
-            query
-                .and_where(Expr::col("at").lte(now.as_microsecond()))
-                .limit(AT_ONCE);
+            let mut due = Cond::any().add(Expr::col("at").lte(now.as_microsecond()));
+            if tables.version() >= SINCE {
+                let later = now.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
+                due = due.add(Expr::col("since").gt(later.as_microsecond()));
+            }
+            query.cond_where(due).limit(AT_ONCE);
             query
         };
         let rows = self.views.rows(ScreenName::listing::<Due>(), query).await?;

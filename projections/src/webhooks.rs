@@ -34,6 +34,9 @@ pub struct WebhookView {
     pub failing_since: Option<Timestamp>,
     /// Deliveries that have not ended yet.
     pub in_flight: usize,
+    /// Records of which more is to be told than may be in flight, or of which nothing can be
+    /// delivered: they are held back, and the others go on.
+    pub held_back: usize,
     /// How far it has read the log: `partition:sequence`.
     pub read_to: String,
     /// When it was registered.
@@ -56,6 +59,7 @@ impl WebhookView {
             off_because: webhook.off.clone(),
             failing_since: webhook.failing_since,
             in_flight: webhook.in_flight.len(),
+            held_back: webhook.held.len(),
             read_to: format!("{}:{}", loaded.partition, webhook.read_to),
             created_at: loaded.created_at,
         })
@@ -64,7 +68,8 @@ impl WebhookView {
 
 impl Projection for Webhooks {
     const NAME: &'static str = "webhooks";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const READ_SINCE: u32 = 1;
     const CATEGORY: &'static str = Webhook::TYPE;
     type Record = Loaded<Webhook>;
 
@@ -72,7 +77,7 @@ impl Projection for Webhooks {
         let mut loaded = change.follows(record);
         if let Some(known) = &mut loaded.state.registered {
             known.secret.clear();
-            known.old_secret = None;
+            known.old_secrets.clear();
         }
         loaded
     }

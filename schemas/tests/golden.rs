@@ -22,7 +22,7 @@ use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
 use domain::unique::UniqueEvent;
 use domain::webhook::EventFilter;
-use domain::webhook::event::{Delivery, WebhookEvent};
+use domain::webhook::event::{Delivery, HeldLane, WebhookEvent};
 use schemas::any::DomainEvent;
 use schemas::{asyncapi, catalog, codec};
 use serde_json::Value;
@@ -305,7 +305,7 @@ fn samples() -> Vec<DomainEvent> {
 }
 
 /// One event of every kind that a webhook has.
-fn of_a_webhook(at: jiff::Timestamp) -> [WebhookEvent; 13] {
+fn of_a_webhook(at: jiff::Timestamp) -> [WebhookEvent; 16] {
     let id = "0192d3f4-5a5a-7000-8000-5a5a5a5a5a5a".parse().unwrap();
     let delivery = Delivery {
         id,
@@ -348,7 +348,27 @@ fn of_a_webhook(at: jiff::Timestamp) -> [WebhookEvent; 13] {
             to: 1240,
             deliveries: vec![delivery.clone()],
         },
-        WebhookEvent::Resent { delivery },
+        WebhookEvent::Resent {
+            delivery: delivery.clone(),
+        },
+        WebhookEvent::LanesHeld {
+            lanes: vec![HeldLane {
+                record: "lead-7".into(),
+                after: 1233,
+            }],
+        },
+        WebhookEvent::LaneQueued {
+            record: "lead-7".into(),
+            to: 1250,
+            deliveries: vec![delivery.clone()],
+        },
+        WebhookEvent::Tested {
+            delivery: Delivery {
+                record: "webhook-1".into(),
+                event: "webhook.tested".into(),
+                ..delivery
+            },
+        },
         WebhookEvent::Claimed(Claimed {
             effects: effects.clone(),
             claim: id,

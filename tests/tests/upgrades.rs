@@ -1,7 +1,8 @@
 //! A newer program starts on a log that has history, with a screen more and raised versions of
 //! others, while clients write and read: none is refused, and none sees less than it was told.
 //!
-//! `just upgrade` plays it on 200,000 commits.
+//! It takes the better part of a minute: the load is what it is about. `UPGRADE_COMMITS=5000` plays it
+//! on fewer.
 
 #[path = "../benches/rapport/fill.rs"]
 mod fill;
@@ -19,13 +20,13 @@ use stories::servers::eventually;
 use fill::{fill, moved, opened};
 
 /// The program before: it lacks a screen, and has others in their versions before those of today.
-const OLDER: &str = "leads=1,sales=1,funnel=2,due=1,deliveries=0";
+const OLDER: &str = "leads=1,sales=1,funnel=2,webhooks=1,due=1,deliveries=0";
 /// Far from the numbers that the program gives.
 const FIRST: u64 = 1_000_000;
 const CLIENTS: usize = 4;
 
 /// Commits, unless the environment says how many.
-const COMMITS: u64 = 5000;
+const COMMITS: u64 = 200_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_under_load_is_not_noticed() {
@@ -37,7 +38,7 @@ async fn an_upgrade_under_load_is_not_noticed() {
     crm.last().restart().await;
     let shown = async || crm.get("/api/v1/dashboard").await.body["total_leads"] == commits / 2;
     assert!(
-        eventually(shown).await,
+        patiently(shown).await,
         "the program before shows its history"
     );
     assert!(
@@ -52,7 +53,7 @@ async fn an_upgrade_under_load_is_not_noticed() {
     let (asked, slowest) = (AtomicU64::new(0), AtomicU64::new(0));
     let clients = (0..CLIENTS).map(|_| client(&crm, &built, &asked, &slowest));
     let watch = async {
-        let done = eventually(async || is_today(&generations(&crm))).await;
+        let done = patiently(async || is_today(&generations(&crm))).await;
         let took = begun.elapsed();
         built.store(true, Ordering::SeqCst);
         assert!(done, "it is never built: {:?}", generations(&crm));
@@ -71,6 +72,16 @@ async fn an_upgrade_under_load_is_not_noticed() {
         "{commits} commits, built in {took:.1?}, {asked} reads meanwhile, the slowest {slowest:.1?}"
     );
     assert!(asked > 50, "there was load: {asked}");
+}
+
+/// Other tests may be at work too.
+async fn patiently(mut holds: impl AsyncFnMut() -> bool) -> bool {
+    for _ in 0..5 {
+        if eventually(&mut holds).await {
+            return true;
+        }
+    }
+    false
 }
 
 /// Half of the commits open leads, the other half move them on.

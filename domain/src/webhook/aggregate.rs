@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use cqrs_es::Aggregate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use crate::effect::{InFlight, Intent as _, Outcome, Settle};
 use crate::event::{Decide, decided};
 use crate::id::{Keyed, WebhookId};
 
+/// Secrets before the current one that are kept: as many may be rotated away within a day.
+const OLD_SECRETS: usize = 8;
 /// HTTP 410: the receiver wants nothing any more, says Standard Webhooks.
 const GONE: u16 = 410;
 
@@ -28,6 +32,10 @@ pub struct Webhook {
     pub read_to: u64,
     /// What it is being told.
     pub in_flight: InFlight<Delivery>,
+    /// Records that are held back: events of theirs behind this sequence are not queued yet, however
+    /// far the log was read.
+    #[serde(default)]
+    pub held: BTreeMap<String, u64>,
     /// Since when nothing was delivered, where the last attempt failed.
     pub failing_since: Option<Timestamp>,
 }
@@ -41,8 +49,9 @@ pub struct Registered {
     pub events: Vec<EventFilter>,
     /// What to sign with.
     pub secret: String,
-    /// The secret before, and how long it is used too.
-    pub old_secret: Option<(String, Timestamp)>,
+    /// The secrets before, and how long each is used too; the newest first.
+    #[serde(default)]
+    pub old_secrets: Vec<(String, Timestamp)>,
     /// What people call it.
     pub description: Option<String>,
 }
@@ -98,7 +107,11 @@ impl Webhook {
                 url,
                 events,
                 description,
-            } => Ok(known.change(url, events, description)),
+            } => {
+                let moves = url.as_ref().is_some_and(|url| *url != known.url);
+                let changed = known.change(url, events, description);
+                Ok(self.and_try_again(changed, moves))
+            }
             WebhookCommand::RotateSecret { secret, .. } if secret == known.secret => Ok(vec![]),
             WebhookCommand::RotateSecret { secret, old_until } => {
                 Ok(vec![WebhookEvent::SecretRotated { secret, old_until }])
@@ -107,14 +120,25 @@ impl Webhook {
             WebhookCommand::SwitchOff { .. } if self.off.is_some() => Ok(vec![]),
             WebhookCommand::SwitchOff { reason } => Ok(vec![WebhookEvent::SwitchedOff { reason }]),
             WebhookCommand::SwitchOn if self.off.is_none() => Ok(vec![]),
-            WebhookCommand::SwitchOn => Ok(vec![WebhookEvent::SwitchedOn {}]),
-            WebhookCommand::Rewind { after } => Ok(vec![WebhookEvent::Rewound { after }]),
+            WebhookCommand::SwitchOn => {
+                Ok(self.and_try_again(vec![WebhookEvent::SwitchedOn {}], true))
+            }
+            WebhookCommand::Rewind { after } => {
+                Ok(self.and_try_again(vec![WebhookEvent::Rewound { after }], true))
+            }
             WebhookCommand::Queue {
                 after,
                 to,
                 deliveries,
             } => self.queue(after, to, deliveries),
+            WebhookCommand::QueueLane {
+                record,
+                after,
+                to,
+                deliveries,
+            } => self.queue_lane(record, after, to, deliveries),
             WebhookCommand::Resend(delivery) => self.resend(delivery),
+            WebhookCommand::Test(delivery) => self.test(delivery),
             WebhookCommand::Claim(asked) => {
                 self.expect_on()?;
                 Ok(self
@@ -136,7 +160,7 @@ impl Webhook {
         }
     }
 
-    fn expect_on(&self) -> Result<(), WebhookError> {
+    pub(super) fn expect_on(&self) -> Result<(), WebhookError> {
         match &self.off {
             Some(reason) => Err(WebhookError::Off {
                 reason: reason.clone(),
@@ -145,32 +169,34 @@ impl Webhook {
         }
     }
 
-    fn queue(
-        &self,
-        after: u64,
-        to: u64,
-        mut deliveries: Vec<Delivery>,
-    ) -> Result<Vec<WebhookEvent>, WebhookError> {
-        self.expect_on()?;
-        if after != self.read_to || to < after {
-            let read_to = self.read_to;
-            return Err(WebhookError::ReadElsewhere { read_to });
-        }
-        // After a rewind, what is still in flight is told once.
-        deliveries.retain(|delivery| self.in_flight.find(delivery.id()).is_none());
-        // One commit may hold more than a window.
-        if !self.in_flight.is_empty() && self.in_flight.len() + deliveries.len() > WINDOW {
-            return Err(WebhookError::Full);
-        }
-        Ok(vec![WebhookEvent::Queued { to, deliveries }])
+    /// And whatever waits for its next attempt is tried now: a person has just mended something.
+    fn and_try_again(&self, events: Vec<WebhookEvent>, now: bool) -> Vec<WebhookEvent> {
+        let due = self.in_flight.at_once(|_| now);
+        events
+            .into_iter()
+            .chain(due.map(WebhookEvent::CameDue))
+            .collect()
     }
 
     fn resend(&self, delivery: Delivery) -> Result<Vec<WebhookEvent>, WebhookError> {
         self.expect_on()?;
+        let id = delivery.id();
+        match self.in_flight.find(id) {
+            Some(_) => {
+                let due = self.in_flight.at_once(|known| known.id() == id);
+                Ok(due.map(WebhookEvent::CameDue).into_iter().collect())
+            }
+            None if self.in_flight.len() >= WINDOW => Err(WebhookError::Full),
+            None => Ok(vec![WebhookEvent::Resent { delivery }]),
+        }
+    }
+
+    fn test(&self, delivery: Delivery) -> Result<Vec<WebhookEvent>, WebhookError> {
+        self.expect_on()?;
         match self.in_flight.find(delivery.id()) {
             Some(_) => Ok(vec![]),
             None if self.in_flight.len() >= WINDOW => Err(WebhookError::Full),
-            None => Ok(vec![WebhookEvent::Resent { delivery }]),
+            None => Ok(vec![WebhookEvent::Tested { delivery }]),
         }
     }
 
@@ -271,21 +297,46 @@ impl Aggregate for Webhook {
                     url,
                     events,
                     secret,
-                    old_secret: None,
+                    old_secrets: Vec::new(),
                     description,
                 });
             }
             WebhookEvent::Removed {} => *self = Self::default(),
             WebhookEvent::SwitchedOff { reason } => self.off = Some(reason),
             WebhookEvent::SwitchedOn {} => (self.off, self.failing_since) = (None, None),
-            WebhookEvent::Rewound { after } => self.read_to = after,
+            WebhookEvent::Rewound { after } => {
+                self.read_to = after;
+                // The rest of them is read again with everything else.
+                self.held.retain(|_, held| *held < after);
+            }
+            WebhookEvent::LanesHeld { lanes } => {
+                let lanes = lanes.into_iter();
+                self.held
+                    .extend(lanes.map(|lane| (lane.record, lane.after)));
+            }
+            WebhookEvent::LaneQueued {
+                record,
+                to,
+                deliveries,
+            } => {
+                if to < self.read_to {
+                    self.held.insert(record, to);
+                } else {
+                    self.held.remove(&record);
+                }
+                for delivery in deliveries {
+                    self.in_flight.apply_intent(delivery);
+                }
+            }
             WebhookEvent::Queued { to, deliveries } => {
                 self.read_to = to;
                 for delivery in deliveries {
                     self.in_flight.apply_intent(delivery);
                 }
             }
-            WebhookEvent::Resent { delivery } => self.in_flight.apply_intent(delivery),
+            WebhookEvent::Resent { delivery } | WebhookEvent::Tested { delivery } => {
+                self.in_flight.apply_intent(delivery);
+            }
             WebhookEvent::Claimed(claimed) => self.in_flight.apply_claimed(&claimed),
             WebhookEvent::CameDue(due) => self.in_flight.apply_came_due(&due),
             WebhookEvent::Lost(lost) => self.in_flight.apply_lost(&lost),
@@ -311,7 +362,9 @@ impl Registered {
     fn apply(&mut self, event: WebhookEvent) {
         if let WebhookEvent::SecretRotated { secret, old_until } = event {
             let old = std::mem::replace(&mut self.secret, secret);
-            self.old_secret = Some((old, old_until));
+            self.old_secrets.insert(0, (old, old_until));
+            self.old_secrets.retain(|(old, _)| *old != self.secret);
+            self.old_secrets.truncate(OLD_SECRETS);
         } else if let WebhookEvent::Changed {
             url,
             events,

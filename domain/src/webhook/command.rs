@@ -63,8 +63,21 @@ pub enum WebhookCommand {
         /// What to tell.
         deliveries: Vec<Delivery>,
     },
-    /// Tell this again.
+    /// Tell these of a record that is held back, and remember how far its events were read.
+    QueueLane {
+        /// The record.
+        record: String,
+        /// How far they were read before.
+        after: u64,
+        /// How far they were read now.
+        to: u64,
+        /// What to tell.
+        deliveries: Vec<Delivery>,
+    },
+    /// Tell this again; where it waits for its next attempt, now.
     Resend(Delivery),
+    /// Tell this, to see whether anything arrives.
+    Test(Delivery),
     /// Leave these to me.
     Claim(Claim),
     /// That became of an attempt.

@@ -72,6 +72,29 @@ pub enum WebhookEvent {
         /// What is to be told.
         deliveries: Vec<Delivery>,
     },
+    /// Of these records it is told nothing more for now; it reads on.
+    #[serde(rename = "webhook.lanes_held")]
+    LanesHeld {
+        /// Which, each from where on.
+        lanes: Vec<HeldLane>,
+    },
+    /// It is to be told these of a record that was held back, whose events were read so far.
+    #[serde(rename = "webhook.lane_queued")]
+    LaneQueued {
+        /// The record: `lead-7`.
+        record: String,
+        /// Up to this sequence of the log; where that is as far as the webhook has read, the record is
+        /// held back no more.
+        to: u64,
+        /// What is to be told.
+        deliveries: Vec<Delivery>,
+    },
+    /// A person wants to see whether anything arrives; this event is what it is told.
+    #[serde(rename = "webhook.tested")]
+    Tested {
+        /// How.
+        delivery: Delivery,
+    },
     /// A person wants something told again.
     #[serde(rename = "webhook.delivery_resent")]
     Resent {
@@ -101,12 +124,24 @@ stored!(WebhookEvent {
     SwitchedOn = "webhook.switched_on" v 1,
     Rewound = "webhook.rewound" v 1,
     Queued = "webhook.deliveries_queued" v 1,
+    LanesHeld = "webhook.lanes_held" v 1,
+    LaneQueued = "webhook.lane_queued" v 1,
+    Tested = "webhook.tested" v 1,
     Resent = "webhook.delivery_resent" v 1,
     Claimed = "webhook.deliveries_claimed" v 1,
     Settled = "webhook.delivery_settled" v 1,
     CameDue = "webhook.deliveries_came_due" v 1,
     Lost = "webhook.deliveries_lost" v 1,
 });
+
+/// A record of which a webhook is told nothing more for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldLane {
+    /// The record: `lead-7`.
+    pub record: String,
+    /// Its events behind this sequence of the log are to be told.
+    pub after: u64,
+}
 
 /// An event of the log that a webhook is to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -153,6 +188,9 @@ impl WebhookEvent {
             | Self::SwitchedOn {}
             | Self::Rewound { .. }
             | Self::Queued { .. }
+            | Self::LanesHeld { .. }
+            | Self::LaneQueued { .. }
+            | Self::Tested { .. }
             | Self::Resent { .. } => Vec::new(),
         }
     }

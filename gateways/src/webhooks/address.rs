@@ -13,6 +13,20 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 /// The longest address of a webhook.
 const MAX_URL: usize = 2000;
 
+/// Ends of names that are never those of the public internet.
+const INSIDE: [&str; 10] = [
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "intranet",
+    "lan",
+    "home.arpa",
+    "onion",
+    "test",
+    "invalid",
+];
+
 /// What is not the public internet (IANA's special-purpose registries), besides what the
 /// standard library can tell.
 const PRIVATE_V4: [([u8; 4], u8); 6] = [
@@ -46,7 +60,7 @@ pub enum BadAddress {
     Plain,
     /// It is inside.
     #[error(
-        "url leads to a private or reserved address; allow its network with WEBHOOK_ALLOWED_NETWORKS"
+        "url leads to a private or reserved address or name; allow its network with WEBHOOK_ALLOWED_NETWORKS"
     )]
     Private,
 }
@@ -77,10 +91,12 @@ impl Allowed {
         }
         // An address in numbers is not resolved, so this is its only check.
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse();
-        match literal {
-            Ok(address) if !self.allows(address) => Err(BadAddress::Private),
-            _ => Ok(parsed),
-        }
+        let good = match literal {
+            Ok(address) => self.allows(address),
+            // Where private networks may be called, such a name may lead to one of them.
+            Err(_) => !self.networks.is_empty() || may_be_public(host),
+        };
+        good.then_some(parsed).ok_or(BadAddress::Private)
     }
 
     /// Whether an address may be called.
@@ -107,6 +123,17 @@ impl Resolve for Allowed {
             Ok(Box::new(good.into_iter()) as Addrs)
         })
     }
+}
+
+/// Whether a name can be one of the public internet: it has a dot, and its last part is none of
+/// those that are kept for machines and networks by themselves (RFC 6761, 6762, 7686, 8375, ICANN).
+fn may_be_public(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let of = |last: &str| {
+        let rest = name.strip_suffix(last);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    name.contains('.') && !INSIDE.iter().any(|last| of(last))
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -166,6 +193,15 @@ mod tests {
             "https://[::ffff:127.0.0.1]/",
             "https://[64:ff9b::7f00:1]/",
             "https://[2002:7f00:1::]/",
+            "https://localhost/",
+            "https://LOCALHOST:8443/x",
+            "https://localhost./",
+            "https://a.localhost/",
+            "https://localhost.localdomain/",
+            "https://intranet/",
+            "https://printer.local/",
+            "https://metadata.google.internal/",
+            "https://nas.home.arpa/",
         ] {
             assert_eq!(allowed.check(inside), Err(BadAddress::Private), "{inside}");
         }
@@ -177,6 +213,8 @@ mod tests {
         for public in [
             "https://example.com/hook?x=1",
             "https://8.8.8.8/",
+            "https://localhost.example.com/",
+            "https://mylocal.example/",
             "https://[2606:4700::1]/",
         ] {
             assert!(allowed.check(public).is_ok(), "{public}");
@@ -202,6 +240,7 @@ mod tests {
     fn a_network_that_is_allowed_may_be_called_and_no_other() {
         let allowed = Allowed::with(vec!["127.0.0.0/8".parse().unwrap()]);
         assert!(allowed.check("http://127.0.0.1:9000/hook").is_ok());
+        assert!(allowed.check("http://localhost:9000/hook").is_ok());
         assert_eq!(allowed.check("http://10.0.0.1/"), Err(BadAddress::Private));
         assert!(!allowed.allows("10.0.0.1".parse().unwrap()));
         assert!(allowed.allows("::ffff:127.0.0.1".parse().unwrap()));

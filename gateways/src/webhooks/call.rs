@@ -8,9 +8,11 @@ use commands::effects::{Attempt, Called, Gateway};
 use domain::effect::{Outcome, Report};
 use domain::webhook::aggregate::{Registered, Webhook};
 use ipnet::IpNet;
-use jiff::SignedDuration;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use journal::Journal;
-use reqwest::{Client, StatusCode, header};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Client, StatusCode};
 use standardwebhooks::Webhook as Signer;
 
 use super::address::Allowed;
@@ -116,7 +118,9 @@ impl Caller {
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature);
         let mut response = request.body(message.body).send().await?;
-        let (status, asked) = (response.status(), retry_after(&response));
+        let headers = response.headers();
+        let asked = retry_after(headers, self.clock.now());
+        let status = response.status();
         let mut read = 0;
         while let Ok(Some(chunk)) = response.chunk().await {
             read += chunk.len();
@@ -134,10 +138,9 @@ impl Caller {
         message: &Message,
         timestamp: i64,
     ) -> Result<String, CallError> {
-        let old = known
-            .old_secret
-            .as_ref()
-            .filter(|(_, until)| *until > self.clock.now());
+        let now = self.clock.now();
+        let old = known.old_secrets.iter();
+        let old = old.filter(|(_, until)| *until > now);
         let secrets = std::iter::once(&known.secret).chain(old.map(|(secret, _)| secret));
         let sign = |secret: &String| {
             let signer = Signer::new(secret).map_err(|_| CallError::Secret)?;
@@ -158,9 +161,9 @@ impl Caller {
     }
 
     fn again_in(&self, pause: Duration) -> Outcome {
-        let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::ZERO);
+        let later = self.clock.now().saturating_add(pause);
         Outcome::Failed {
-            retry_at: self.clock.now() + pause,
+            retry_at: later.unwrap_or(Timestamp::MAX),
         }
     }
 }
@@ -241,8 +244,47 @@ fn why(error: &CallError) -> String {
     last.unwrap_or_else(|| "the call failed".into())
 }
 
-/// `Retry-After` in seconds; a date is not worth the reading.
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    text.parse().ok().map(Duration::from_secs)
+/// `Retry-After`, in seconds or as a date; a date counts from the receiver's own `Date`, where it
+/// says one, because its clock may differ from ours.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    let asked = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = date(asked)?;
+    let now = text(header::DATE).and_then(date).unwrap_or(now);
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::HeaderMap;
+
+    use super::retry_after;
+
+    fn asked(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        let pairs = headers.iter();
+        let headers: HeaderMap = pairs
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        retry_after(&headers, "2026-11-21T08:00:00Z".parse().unwrap())
+    }
+
+    #[test]
+    fn a_receiver_says_when_in_seconds_or_as_a_date() {
+        let after = "retry-after";
+        assert_eq!(asked(&[(after, "120")]), Some(Duration::from_mins(2)));
+        let date = "Sat, 21 Nov 2026 08:30:00 GMT";
+        assert_eq!(asked(&[(after, date)]), Some(Duration::from_mins(30)));
+        let by_its_clock = [(after, date), ("date", "Sat, 21 Nov 2026 08:29:50 GMT")];
+        assert_eq!(asked(&by_its_clock), Some(Duration::from_secs(10)));
+        let past = "Fri, 20 Nov 2026 08:30:00 GMT";
+        assert_eq!(asked(&[(after, past)]), Some(Duration::ZERO));
+        assert_eq!(asked(&[(after, "soon")]), None);
+        assert_eq!(asked(&[]), None);
+    }
 }

@@ -1,7 +1,8 @@
 //! Reads the log for one webhook, and queues what it is to be told.
 //!
 //! The log is the queue: where the window of deliveries in flight is full, or the webhook is
-//! off, reading stops, and goes on later from where it was.
+//! off, reading stops, and goes on later from where it was. Records that are held back are passed
+//! over here, and read on by [`super::lanes`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use domain::id::WebhookId;
 use domain::webhook::aggregate::{Webhook, WebhookError};
 use domain::webhook::command::WebhookCommand;
 use domain::webhook::event::Delivery;
-use domain::webhook::{WINDOW, is_public};
+use domain::webhook::is_public;
 use futures::StreamExt as _;
 use journal::envelope::Recorded;
 use journal::failpoint;
@@ -24,14 +25,14 @@ use journal::token::Token;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-const ACTOR: &str = "gateway:webhooks";
+pub(super) const ACTOR: &str = "gateway:webhooks";
 /// Deliveries queued by one commit, at most, where the log has more at hand.
 const AT_ONCE: usize = 64;
 /// Having passed this many commits that it is not told, a webhook remembers how far it has read.
 const REMEMBER_EVERY: u64 = 10_000;
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
-type Failed = AggregateError<WebhookError>;
+pub(super) type Failed = AggregateError<WebhookError>;
 
 /// Reads the log for one webhook.
 pub(super) struct Feed {
@@ -107,7 +108,7 @@ impl Feed {
             for entry in &batch {
                 // What cannot be read says no event that could be told; the log itself notes it.
                 if let Some(recorded) = entry.commit() {
-                    waiting.extend(self.told(&webhook.state, recorded));
+                    waiting.extend(told(&self.workspace, self.id, &webhook.state, recorded));
                 }
                 let passed = entry.position().sequence;
                 if waiting.len() >= AT_ONCE || passed >= read_to + REMEMBER_EVERY {
@@ -119,26 +120,6 @@ impl Feed {
                     .await?;
             }
         }
-    }
-
-    /// What of a commit the webhook is to be told.
-    fn told(&self, webhook: &Webhook, recorded: &Recorded) -> Vec<Delivery> {
-        let commit = &recorded.commit;
-        if commit.workspace != self.workspace {
-            return Vec::new();
-        }
-        let told = |(index, event): (usize, &Box<_>)| {
-            let name = schemas::codec::head(event).ok()?.name;
-            (is_public(&name) && webhook.wants(&name)).then(|| Delivery {
-                id: delivery_id(self.id, commit.commit_id, index),
-                sequence: recorded.position.sequence,
-                commit: commit.commit_id,
-                index,
-                record: format!("{}-{}", commit.category, commit.id),
-                event: name,
-            })
-        };
-        commit.events.iter().enumerate().filter_map(told).collect()
     }
 
     async fn queue(
@@ -184,20 +165,43 @@ impl Feed {
 /// Whether these can be queued. After a rewind, what is being sent right now is queued when that
 /// has ended: the call may have been before the rewind.
 fn takes(webhook: &Webhook, deliveries: &[Delivery]) -> bool {
-    let in_flight = &webhook.in_flight;
     let sending = |delivery: &Delivery| {
-        let known = in_flight.find(delivery.id);
+        let known = webhook.in_flight.find(delivery.id);
         known.is_some_and(|known| matches!(known.phase, Phase::Claimed { .. }))
     };
-    let room = in_flight.is_empty() || in_flight.len() + deliveries.len() <= WINDOW;
-    room && !deliveries.iter().any(sending)
+    webhook.has_room(deliveries) && !deliveries.iter().any(sending)
 }
 
-fn failed(error: journal::JournalError) -> Failed {
+/// What of a commit a webhook is to be told.
+pub(super) fn told(
+    workspace: &Token,
+    id: WebhookId,
+    webhook: &Webhook,
+    recorded: &Recorded,
+) -> Vec<Delivery> {
+    let commit = &recorded.commit;
+    if commit.workspace != *workspace {
+        return Vec::new();
+    }
+    let told = |(index, event): (usize, &Box<_>)| {
+        let name = schemas::codec::head(event).ok()?.name;
+        (is_public(&name) && webhook.wants(&name)).then(|| Delivery {
+            id: delivery_id(id, commit.commit_id, index),
+            sequence: recorded.position.sequence,
+            commit: commit.commit_id,
+            index,
+            record: format!("{}-{}", commit.category, commit.id),
+            event: name,
+        })
+    };
+    commit.events.iter().enumerate().filter_map(told).collect()
+}
+
+pub(super) fn failed(error: journal::JournalError) -> Failed {
     AggregateError::DatabaseConnectionError(error.into())
 }
 
 /// The same for every attempt and every replay of an event to a webhook.
-fn delivery_id(webhook: WebhookId, commit: Uuid, index: usize) -> Uuid {
+pub(super) fn delivery_id(webhook: WebhookId, commit: Uuid, index: usize) -> Uuid {
     Uuid::new_v5(&commit, format!("webhook-{webhook} {index}").as_bytes())
 }

@@ -12,6 +12,7 @@ use commands::http::caller::Caller;
 use commands::http::extract::{Body, Id, Params};
 use commands::http::problem::Problem;
 use commands::origin::Origin;
+use domain::effect::Phase;
 use domain::id::{NumberKind, WebhookId};
 use domain::webhook::aggregate::Webhook;
 use domain::webhook::command::WebhookCommand;
@@ -61,6 +62,7 @@ pub fn router(api: WebhooksApi) -> OpenApiRouter {
         .routes(routes!(card, change, remove))
         .routes(routes!(rotate_secret))
         .routes(routes!(replay))
+        .routes(routes!(test))
         .routes(routes!(deliveries))
         .routes(routes!(resend))
         .with_state(api)
@@ -200,6 +202,22 @@ pub async fn replay(
     shown(&state, id, &webhook)
 }
 
+/// Tells a webhook something, so that its receiver can be tried: the event `webhook.tested`.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", tag = "webhooks", operation_id = "test_webhook",
+    params(("id" = u64, Path)), responses((status = 200, body = DeliveryView), (status = "4XX", body = Problem)))]
+pub async fn test(
+    State(state): State<WebhooksApi>,
+    Id(id): Id,
+    caller: Caller,
+) -> Result<Changed<DeliveryView>, Problem> {
+    let journal = state.api.desk.journal();
+    let end = journal.head(journal.partition(&caller.workspace)).await?;
+    let (delivery, origin) = asks::test(id, &caller, end.sequence)?;
+    let view = DeliveryView::queued(&delivery, state.api.desk.clock().now());
+    let webhook = send(&state, id, WebhookCommand::Test(delivery), &origin).await?;
+    Ok(state.api.changed(view, webhook.position()))
+}
+
 /// Lists what a webhook was told and how that went, the newest first.
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks",
     params(("id" = u64, Path), DeliveryList), responses((status = 200, body = Vec<DeliveryView>), (status = "4XX", body = Problem)))]
@@ -222,7 +240,8 @@ pub async fn deliveries(
     Ok(page::linked(Json(bodies).into_response(), next, &uri))
 }
 
-/// Tells a webhook something again that it was told, or that is dead.
+/// Tells a webhook something again that it was told, or that is dead; what waits for its next
+/// attempt is tried now.
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/deliveries/{delivery}/resend", tag = "webhooks",
     params(("id" = u64, Path), ("delivery" = String, Path)),
     responses((status = 200, body = DeliveryView), (status = "4XX", body = Problem)))]
@@ -243,7 +262,14 @@ pub async fn resend(
         .ok_or_else(missing)?;
     let command = WebhookCommand::Resend(listed.delivery);
     let webhook = send(&state, id, command, &caller.origin()).await?;
-    Ok(state.api.changed(listed.view, webhook.position()))
+    let known = webhook.state.in_flight.find(named);
+    let is_next = known.is_some_and(|known| known.phase == Phase::Ready);
+    let view = if is_next {
+        listed.view.queued_again()
+    } else {
+        listed.view
+    };
+    Ok(state.api.changed(view, webhook.position()))
 }
 
 async fn send(

@@ -6,6 +6,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
+/// The longest pause that may be set.
+const LONGEST: Duration = Duration::from_hours(30 * 24);
+/// The most attempts that may be set, beside the first.
+const MOST: usize = 100;
+
 /// Pauses between attempts, in order; after the last one a delivery is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Vec<Duration>);
@@ -43,7 +48,7 @@ impl Schedule {
 
 /// Why a text is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be pauses such as 5s,5m,2h")]
+#[error("must be at most 100 pauses of at most 30 days (720h), such as 5s,5m,2h")]
 pub struct BadSchedule;
 
 impl FromStr for Schedule {
@@ -52,12 +57,13 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Self, BadSchedule> {
         let pause = |text: &str| {
             let pause: SignedDuration = text.trim().parse().map_err(|_| BadSchedule)?;
-            Duration::try_from(pause).map_err(|_| BadSchedule)
+            let pause = Duration::try_from(pause).map_err(|_| BadSchedule)?;
+            (pause <= LONGEST).then_some(pause).ok_or(BadSchedule)
         };
-        text.split(',')
-            .map(pause)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let pauses: Vec<_> = text.split(',').map(pause).collect::<Result<_, _>>()?;
+        (pauses.len() <= MOST)
+            .then_some(Self(pauses))
+            .ok_or(BadSchedule)
     }
 }
 
@@ -93,6 +99,17 @@ mod tests {
         let schedule: Schedule = "1s, 2m".parse().unwrap();
         assert_eq!(schedule.after(2, Uuid::nil()), Some(Duration::from_mins(2)));
         assert_eq!("soon".parse::<Schedule>(), Err(BadSchedule));
-        assert_eq!("-1s".parse::<Schedule>(), Err(BadSchedule));
+        for bad in ["-1s", "", "5s,,5m", "721h", "99999999999h"] {
+            assert_eq!(bad.parse::<Schedule>(), Err(BadSchedule), "{bad}");
+        }
+        let many = vec!["1s"; 101].join(",");
+        assert_eq!(many.parse::<Schedule>(), Err(BadSchedule));
+    }
+
+    #[test]
+    fn the_longest_pause_overflows_nothing() {
+        let schedule: Schedule = "720h".parse().unwrap();
+        let longest = schedule.after(1, Uuid::max()).unwrap();
+        assert_eq!(longest, Duration::from_hours(792));
     }
 }

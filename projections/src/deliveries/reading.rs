@@ -41,6 +41,36 @@ pub struct DeliveryView {
     pub retry_at: Option<Timestamp>,
 }
 
+impl DeliveryView {
+    /// A delivery that was queued at this moment.
+    #[must_use]
+    pub fn queued(delivery: &Delivery, at: Timestamp) -> Self {
+        Self {
+            id: message_id(delivery.id),
+            event: delivery.event.clone(),
+            record: delivery.record.clone(),
+            sequence: delivery.sequence,
+            status: status::QUEUED,
+            attempts: 0,
+            last_status: None,
+            detail: None,
+            took_ms: 0,
+            changed_at: at,
+            retry_at: None,
+        }
+    }
+
+    /// The same, waiting for an attempt that comes now.
+    #[must_use]
+    pub fn queued_again(self) -> Self {
+        Self {
+            status: status::QUEUED,
+            retry_at: None,
+            ..self
+        }
+    }
+}
+
 /// A delivery in its place in the log of deliveries.
 #[derive(Debug, Clone)]
 pub struct Listed {

@@ -1,6 +1,7 @@
 //! Webhooks: others are told what happens, signed, in order, and again until they have heard it.
 
 mod dying;
+mod mending;
 mod receiver;
 mod refusals;
 

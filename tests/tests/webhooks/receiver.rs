@@ -21,6 +21,8 @@ pub enum Mood {
     Good,
     /// Takes nothing, and says this.
     Bad(u16),
+    /// Takes nothing of this record, and everything of others.
+    BadOf(&'static str),
     /// Takes everything, and never says so.
     Silent,
     /// Sends the caller to this port on loopback.
@@ -152,15 +154,22 @@ async fn hear(
 ) -> Response {
     let text = |name: &str| headers[name].to_str().unwrap().to_owned();
     let mood = *inner.mood.lock().unwrap();
-    let heard = Heard {
+    let mut heard = Heard {
         path: uri.path().to_owned(),
         id: text("webhook-id"),
         signature: text("webhook-signature"),
         body: serde_json::from_slice(&body).unwrap(),
         mood,
     };
+    if let Mood::BadOf(record) = mood
+        && heard.record() != record
+    {
+        heard.mood = Mood::Good;
+    }
+    let mood = heard.mood;
     inner.heard.lock().unwrap().push((heard, headers, body));
     match mood {
+        Mood::BadOf(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Mood::Good => StatusCode::NO_CONTENT.into_response(),
         Mood::Bad(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Mood::Silent => std::future::pending().await,

@@ -37,6 +37,11 @@ async fn what_nobody_could_have_meant_is_refused_by_its_field() {
             "private or reserved",
         ),
         (
+            but("url", json!("https://localhost/")),
+            "url",
+            "private or reserved",
+        ),
+        (
             but("url", json!("https://user:pass@example.com/")),
             "url",
             "without user",

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{Webhook, WebhookCommand, WebhookError, WebhookEvent};
 use crate::effect::{CameDue, Claim, Claimed, Lost, Outcome, Phase, Report, Settle, Settled, Tick};
 use crate::event::Decide as _;
-use crate::webhook::event::Delivery;
-use crate::webhook::{EventFilter, WINDOW};
+use crate::webhook::event::{Delivery, HeldLane};
+use crate::webhook::{EventFilter, LANE, WINDOW};
 
 fn webhook() -> TestFramework<Webhook> {
     TestFramework::with(())
@@ -295,6 +295,339 @@ fn a_window_bounds_what_is_in_flight() {
         .given(vec![registered(), queued(&many)])
         .when(WebhookCommand::Resend(delivery(9999, "lead-1")))
         .then_expect_error(WebhookError::Full);
+}
+
+fn at(sequence: u64, number: u128, record: &str) -> Delivery {
+    Delivery {
+        sequence,
+        ..delivery(number, record)
+    }
+}
+
+fn queue(deliveries: Vec<Delivery>) -> WebhookCommand {
+    WebhookCommand::Queue {
+        after: 10,
+        to: 500,
+        deliveries,
+    }
+}
+
+#[test]
+fn one_record_takes_no_more_than_its_lane_and_is_held_back_from_there() {
+    let lane = LANE as u64;
+    let of_one = (0..lane + 5).map(|n| at(11 + n, n.into(), "lead-1"));
+    let other = at(400, 999, "lead-2");
+    let deliveries: Vec<_> = of_one.clone().chain([other.clone()]).collect();
+    let held = WebhookEvent::LanesHeld {
+        lanes: vec![HeldLane {
+            record: "lead-1".into(),
+            after: 10 + lane,
+        }],
+    };
+    let taken = WebhookEvent::Queued {
+        to: 500,
+        deliveries: of_one.take(LANE).chain([other]).collect(),
+    };
+    webhook()
+        .given(vec![registered()])
+        .when(queue(deliveries))
+        .then_expect_events(vec![held, taken]);
+}
+
+#[test]
+fn of_a_record_of_which_nothing_can_be_delivered_nothing_more_is_taken() {
+    let given = vec![
+        registered(),
+        queued(&[delivery(1, "lead-1")]),
+        claimed(&[1]),
+        settled(1, failed(), 1),
+    ];
+    let more = WebhookCommand::Queue {
+        after: 20,
+        to: 30,
+        deliveries: vec![at(21, 2, "lead-1"), at(22, 3, "lead-2")],
+    };
+    let held = WebhookEvent::LanesHeld {
+        lanes: vec![HeldLane {
+            record: "lead-1".into(),
+            after: 20,
+        }],
+    };
+    let taken = WebhookEvent::Queued {
+        to: 30,
+        deliveries: vec![at(22, 3, "lead-2")],
+    };
+    webhook()
+        .given(given)
+        .when(more)
+        .then_expect_events(vec![held, taken]);
+}
+
+#[test]
+fn whatever_waits_is_tried_at_once_when_a_person_has_mended_something() {
+    let given = vec![
+        registered(),
+        queued(&[delivery(1, "lead-1")]),
+        claimed(&[1]),
+        settled(1, failed(), 1),
+    ];
+    let due = WebhookEvent::CameDue(CameDue { effects: ids(&[1]) });
+    let moved = WebhookEvent::Changed {
+        url: "https://example.com/new".into(),
+        events: vec![EventFilter("lead.*".into())],
+        description: None,
+    };
+    let change = |url: &str| WebhookCommand::Change {
+        url: Some(url.into()),
+        events: None,
+        description: None,
+    };
+    let off = WebhookEvent::SwitchedOff {
+        reason: "by hand".into(),
+    };
+    let cases = [
+        (
+            vec![],
+            WebhookCommand::Resend(delivery(1, "lead-1")),
+            vec![due.clone()],
+        ),
+        (
+            vec![],
+            change("https://example.com/new"),
+            vec![moved, due.clone()],
+        ),
+        (vec![], change("https://example.com"), vec![]),
+        (
+            vec![off],
+            WebhookCommand::SwitchOn,
+            vec![WebhookEvent::SwitchedOn {}, due.clone()],
+        ),
+        (
+            vec![],
+            WebhookCommand::Rewind { after: 3 },
+            vec![WebhookEvent::Rewound { after: 3 }, due],
+        ),
+    ];
+    for (more, command, events) in cases {
+        webhook()
+            .given([given.clone(), more].concat())
+            .when(command)
+            .then_expect_events(events);
+    }
+}
+
+#[test]
+fn what_a_clock_set_while_it_was_ahead_is_due_when_it_is_put_back() {
+    const YEARS: i64 = 69 * 365 * 86_400;
+    let given = vec![registered(), queued(&[delivery(1, "lead-1")])];
+    let until = moment(YEARS + 60);
+    let claimed = WebhookEvent::Claimed(Claimed {
+        effects: ids(&[1]),
+        claim: Uuid::from_u128(77),
+        until,
+    });
+    let failed = settled(1, Outcome::Failed { retry_at: until }, YEARS + 1);
+    let in_work = [given.clone(), vec![claimed.clone()]].concat();
+    let waits = [given, vec![claimed, failed]].concat();
+    let lost = WebhookEvent::Lost(Lost { effects: ids(&[1]) });
+    let due = WebhookEvent::CameDue(CameDue { effects: ids(&[1]) });
+    for (given, event) in [(in_work, lost), (waits.clone(), due)] {
+        webhook()
+            .given(given)
+            .when(WebhookCommand::Tick(Tick { now: moment(5) }))
+            .then_expect_events(vec![event]);
+    }
+    // Clocks of two processes differ a little.
+    webhook()
+        .given(waits)
+        .when(WebhookCommand::Tick(Tick {
+            now: moment(YEARS - 30),
+        }))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn every_secret_stays_good_for_its_day_however_often_it_is_replaced() {
+    let mut state = Webhook::default();
+    cqrs_es::Aggregate::apply(&mut state, registered());
+    for (secret, seconds) in [("whsec_b", 100), ("whsec_c", 200), ("whsec_b", 300)] {
+        let rotated = WebhookEvent::SecretRotated {
+            secret: secret.into(),
+            old_until: moment(seconds),
+        };
+        cqrs_es::Aggregate::apply(&mut state, rotated);
+    }
+    let known = state.registered.unwrap();
+    let old: Vec<_> = known
+        .old_secrets
+        .iter()
+        .map(|(secret, until)| (secret.as_str(), *until))
+        .collect();
+    assert_eq!(known.secret, "whsec_b");
+    assert_eq!(old, [("whsec_c", moment(300)), ("whsec_a", moment(100))]);
+}
+
+/// A log of events of a few records, read, told and rewound in any order; some calls fail.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    /// Something happens to a record, so often in one commit.
+    Happens(u8, u8),
+    /// The log is read on, so many commits.
+    Reads(u8),
+    /// A record that is held back is read on.
+    ReadsLane(u8),
+    /// The first of a record's deliveries that can be tried is tried.
+    Tries(u8, bool),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        6 => (0..4_u8, 1..4_u8).prop_map(|(record, times)| Move::Happens(record, times)),
+        3 => (1..9_u8).prop_map(Move::Reads),
+        2 => (0..4_u8).prop_map(Move::ReadsLane),
+        4 => (0..4_u8, any::<bool>()).prop_map(|(record, good)| Move::Tries(record, good)),
+    ];
+    prop::collection::vec(one, 0..250)
+}
+
+#[derive(Default)]
+struct World {
+    webhook: Webhook,
+    log: Vec<Vec<Delivery>>,
+    told: Vec<Uuid>,
+}
+
+impl World {
+    fn send(&mut self, command: WebhookCommand) {
+        for event in self.webhook.decide(command).unwrap_or_default() {
+            cqrs_es::Aggregate::apply(&mut self.webhook, event);
+        }
+    }
+
+    fn record(record: u8) -> String {
+        format!("lead-{record}")
+    }
+
+    fn take(&mut self, one: Move) {
+        match one {
+            Move::Happens(record, times) => {
+                let sequence = self.log.len() as u64 + 1;
+                let commit = (0..times).map(|index| {
+                    let number = u128::from(sequence) * 10 + u128::from(index);
+                    at(sequence, number, &Self::record(record))
+                });
+                self.log.push(commit.collect());
+            }
+            Move::Reads(commits) => self.read(commits.into()),
+            Move::ReadsLane(record) => self.read_lane(&Self::record(record)),
+            Move::Tries(record, good) => self.try_one(&Self::record(record), good),
+        }
+    }
+
+    fn read(&mut self, commits: usize) {
+        let after = self.webhook.read_to;
+        let from = usize::try_from(after).unwrap();
+        let to = self.log.len().min(from + commits);
+        let deliveries = self.log[from..to].concat();
+        self.send(WebhookCommand::Queue {
+            after,
+            to: to as u64,
+            deliveries,
+        });
+    }
+
+    fn read_lane(&mut self, record: &str) {
+        let Some(after) = self.webhook.held.get(record).copied() else {
+            return;
+        };
+        let (from, until) = (usize::try_from(after).unwrap(), self.webhook.read_to);
+        let passed = &self.log[from..usize::try_from(until).unwrap()];
+        let lane = passed.iter().filter(|commit| commit[0].record == record);
+        let next: Vec<_> = lane.clone().take(3).cloned().collect();
+        let to = if next.len() < lane.count() {
+            next.last().map_or(after, |commit| commit[0].sequence)
+        } else {
+            until
+        };
+        self.send(WebhookCommand::QueueLane {
+            record: record.to_owned(),
+            after,
+            to,
+            deliveries: next.concat(),
+        });
+    }
+
+    fn try_one(&mut self, record: &str, good: bool) {
+        let tick = WebhookCommand::Tick(Tick {
+            now: moment(1_000_000),
+        });
+        self.send(tick);
+        let of_record = |one: &&crate::effect::Effect<Delivery>| one.intent.record == record;
+        let ready = self.webhook.in_flight.ready().find(of_record);
+        let Some((effect, attempt)) = ready.map(|one| (one.intent.id, one.attempt + 1)) else {
+            return;
+        };
+        self.send(WebhookCommand::Claim(Claim {
+            effects: vec![effect],
+            claim: Uuid::from_u128(77),
+            until: moment(1_000_060),
+        }));
+        let outcome = if good { Outcome::Done } else { failed() };
+        self.send(WebhookCommand::Settle(Settle {
+            effect,
+            attempt,
+            outcome,
+            report: Report::default(),
+            now: moment(2),
+        }));
+        if good {
+            self.told.push(effect);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn each_event_is_told_once_and_in_order_whatever_is_held_back(moves in moves()) {
+        let mut world = World::default();
+        let register = WebhookCommand::Register {
+            url: "https://example.com".into(),
+            events: vec![EventFilter("*".into())],
+            secret: "whsec_a".into(),
+            description: None,
+            after: 0,
+        };
+        world.send(register);
+        for one in moves {
+            world.take(one);
+            let in_flight = &world.webhook.in_flight;
+            prop_assert!(in_flight.len() <= WINDOW);
+            for record in 0..4 {
+                let record = World::record(record);
+                let lane = in_flight.iter().filter(|one| one.intent.record == record);
+                prop_assert!(lane.count() <= LANE);
+            }
+        }
+        for _ in 0..1000 {
+            world.take(Move::Reads(2));
+            for record in 0..4 {
+                world.take(Move::ReadsLane(record));
+                world.take(Move::Tries(record, true));
+            }
+        }
+        prop_assert!(world.webhook.held.is_empty() && world.webhook.in_flight.is_empty());
+        for record in 0..4 {
+            let record = World::record(record);
+            let ids = |deliveries: Vec<Delivery>| -> Vec<Uuid> {
+                let of = deliveries.into_iter().filter(|one| one.record == record);
+                of.map(|one| one.id).collect()
+            };
+            let expected = ids(world.log.concat());
+            let told = world.told.iter().filter(|id| expected.contains(id));
+            let told: Vec<_> = told.copied().collect();
+            prop_assert_eq!(told, expected);
+        }
+    }
 }
 
 #[test]

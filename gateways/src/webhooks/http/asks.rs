@@ -1,13 +1,20 @@
 //! What may be asked of webhooks over HTTP, and what of it is refused.
 
+use commands::clock::fresh_id;
+use commands::http::caller::Caller;
 use commands::http::problem::Problem;
+use commands::origin::Origin;
+use cqrs_es::Aggregate as _;
+use domain::id::WebhookId;
 use domain::text;
+use domain::webhook::aggregate::Webhook;
 use domain::webhook::command::WebhookCommand;
+use domain::webhook::event::Delivery;
 use domain::webhook::{EventFilter, is_public};
 use jiff::Timestamp;
 use journal::Journal;
 use journal::position::Position;
-use journal::token::Token;
+use journal::token::{StreamId, Token};
 use projections::deliveries::status;
 use projections::http::page::Part;
 use schemas::any::DomainEvent;
@@ -15,6 +22,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::webhooks::address::Allowed;
+use crate::webhooks::feed::delivery_id;
 use crate::webhooks::secret as secrets;
 
 const MAX_DESCRIPTION: usize = 200;
@@ -157,6 +165,26 @@ async fn behind_position(
         return Err(bad(allowed));
     }
     Ok(position.sequence)
+}
+
+/// A delivery of the event by which a person tries a webhook, and the origin under which that is
+/// committed: a delivery names its commit beforehand. Another try of the same request is the same.
+pub(super) fn test(id: u64, caller: &Caller, end: u64) -> Result<(Delivery, Origin), Problem> {
+    let mut origin = caller.origin();
+    origin.seed.get_or_insert_with(fresh_id);
+    let stream = StreamId::try_new(caller.workspace.as_str(), Webhook::TYPE, &id.to_string());
+    let stream = stream.map_err(|error| Problem::internal(&error))?;
+    let commit = origin.commit_id(&stream, "test");
+    let delivery = Delivery {
+        id: delivery_id(WebhookId(id), commit, 0),
+        // Behind this one; it is read from there on.
+        sequence: end,
+        commit,
+        index: 0,
+        record: format!("{}-{id}", Webhook::TYPE),
+        event: "webhook.tested".into(),
+    };
+    Ok((delivery, origin))
 }
 
 /// The secret that was given, or a fresh one.
