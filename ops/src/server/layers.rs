@@ -112,6 +112,7 @@ async fn in_time(answer: impl Future<Output = Response>) -> Response {
             "No answer in time",
         )
         .detail("Read before you try again, or try again with the same Idempotency-Key")
+        .retry_after(1)
         .into_response(),
     }
 }
