@@ -4,11 +4,14 @@
 //! commit ids and every number the request is given; the answer is kept beside them. A retry
 //! after any crash finds either the answer, or the ids under which to go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::id::NumberKind;
-use journal::claim::ClaimKey;
+use jiff::Timestamp;
+use journal::claim::{ClaimKey, KEPT};
+use journal::entry::Entry;
+use journal::envelope::{Asked, Commit};
 use journal::token::Token;
 use journal::{Journal, JournalError};
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,11 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::clock::{Clock, fresh_id};
+
+/// Entries read at once.
+const BATCH: usize = 1024;
+/// How much of a request's fingerprint its commits name, in hex digits.
+const FINGERPRINT: usize = 32;
 
 /// An answer as it was given, to be given again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +56,7 @@ pub struct Claimed {
     clock: Clock,
     key: ClaimKey,
     seed: Uuid,
+    asked: Asked,
     retried: bool,
     held: Mutex<(u64, Record)>,
 }
@@ -98,6 +107,7 @@ pub async fn claim(
             clock: clock.clone(),
             key: key.clone(),
             seed: record.seed,
+            asked: asked(&key, &record.fingerprint),
             retried,
             held: Mutex::new((revision, record)),
         }))
@@ -113,7 +123,8 @@ pub async fn claim(
     let kept = journal.claim(&key).await?.ok_or(JournalError::Conflict)?;
     let held: Record = serde_json::from_slice(&kept.body).map_err(JournalError::unavailable)?;
     Ok(match held {
-        held if held.fingerprint != record.fingerprint => Claiming::Reused,
+        // A claim that was made again from a commit knows the beginning only.
+        held if !record.fingerprint.starts_with(&held.fingerprint) => Claiming::Reused,
         Record {
             answer: Some(answer),
             ..
@@ -126,7 +137,71 @@ fn encode(record: &Record) -> Result<Vec<u8>, JournalError> {
     serde_json::to_vec(record).map_err(|error| JournalError::Malformed(error.to_string()))
 }
 
+fn asked(key: &ClaimKey, fingerprint: &str) -> Asked {
+    Asked {
+        claim: key.key.clone(),
+        fingerprint: fingerprint.chars().take(FINGERPRINT).collect(),
+    }
+}
+
+/// Makes the claims of the last 30 days again from the commits that name them, where they are lost: a
+/// restored log has none. Answers how many there were.
+///
+/// Kept answers are not among them: a second try goes on under the same ids and finds what was done.
+pub async fn remember(journal: &Journal, now: Timestamp) -> Result<usize, JournalError> {
+    let mut found: HashMap<ClaimKey, Record> = HashMap::new();
+    for head in journal.heads().await? {
+        let mut after = 0;
+        while after < head.sequence {
+            let batch = journal.read_sealed(head.partition, after, BATCH).await?;
+            let Some(last) = batch.last() else { break };
+            after = last.position().sequence;
+            let commits = batch.iter().filter_map(Entry::commit);
+            commits
+                .map(|recorded| &recorded.commit)
+                .filter(|commit| now.duration_since(commit.at).unsigned_abs() < KEPT)
+                .for_each(|commit| note(&mut found, commit));
+        }
+    }
+    let mut made = 0;
+    for (key, record) in &found {
+        match journal.put_claim(key, 0, encode(record)?, now).await {
+            Ok(_) => made += 1,
+            // It is not lost.
+            Err(JournalError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(made)
+}
+
+fn note(found: &mut HashMap<ClaimKey, Record>, commit: &Commit) {
+    let Some(asked) = &commit.asked else { return };
+    let key = ClaimKey {
+        workspace: commit.workspace.clone(),
+        key: asked.claim.clone(),
+    };
+    let record = found.entry(key).or_insert_with(|| Record {
+        seed: commit.correlation,
+        fingerprint: asked.fingerprint.clone(),
+        numbers: BTreeMap::new(),
+        answer: None,
+    });
+    let kind = NumberKind::parse(commit.category.as_str());
+    let number = commit.id.as_str().parse().ok();
+    // What begins with this request had a number from it.
+    if let (1, Some(kind), Some(number)) = (commit.first_version, kind, number) {
+        record.numbers.insert(kind, number);
+    }
+}
+
 impl Claimed {
+    /// What commits of this request say of it.
+    #[must_use]
+    pub const fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
     /// Fixes the ids of all commits.
     #[must_use]
     pub const fn seed(&self) -> Uuid {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use journal::envelope::Asked;
 use journal::token::{StreamId, Token};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +28,9 @@ pub struct Origin {
     /// What this takes back, where it is an undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
+    /// The request, where it carries an `Idempotency-Key`: its commits name it.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// The claim behind the seed, where a request carries an `Idempotency-Key`.
     #[serde(skip)]
     pub claim: Option<Arc<Claimed>>,
@@ -56,6 +60,7 @@ impl Origin {
             seed: None,
             retried: false,
             undo: None,
+            asked: None,
             claim: None,
         }
     }
@@ -72,14 +77,18 @@ impl Origin {
             seed: Some(Uuid::new_v5(&cause, actor.as_bytes())),
             retried: true,
             undo: None,
+            asked: None,
             claim: None,
         }
     }
 
-    /// The same request under ids that a claim fixed.
+    /// The same request under ids that a claim fixed. All its tries share the claim's seed as their
+    /// correlation, so that the claim can be made again from any of their commits.
     #[must_use]
     pub fn claimed(mut self, claim: Arc<Claimed>) -> Self {
         self.seed = Some(claim.seed());
+        self.correlation = claim.seed();
+        self.asked = Some(claim.asked().clone());
         self.retried = claim.retried();
         self.claim = Some(claim);
         self

@@ -12,6 +12,7 @@
 //! - [`effect`]: what is to happen outside, who tries it, and what became of it
 //! - [`key`]: an API key and what it may do
 //! - [`undo`]: what reverses an earlier event
+//! - [`vault`]: which vault of keys belongs to the log
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
 //! - [`text`]: the one validator of what people type
 
@@ -28,6 +29,7 @@ pub mod sale;
 pub mod text;
 pub mod undo;
 pub mod unique;
+pub mod vault;
 pub mod webhook;
 mod words;
 

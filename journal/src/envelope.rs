@@ -99,6 +99,9 @@ pub struct Commit {
     /// The data keys that personal fields are sealed with.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub keys: Vec<String>,
+    /// The request, where it must be carried out once; its claim's seed is the correlation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked: Option<Asked>,
 }
 
 impl Commit {
@@ -117,6 +120,16 @@ impl Commit {
     pub fn last_version(&self) -> u64 {
         self.first_version + self.events.len() as u64 - 1
     }
+}
+
+/// The request that carried an `Idempotency-Key` and caused a commit: what its claim is made from again
+/// where the claims are lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The claim's key: a hash of caller, route and `Idempotency-Key`.
+    pub claim: Token,
+    /// The beginning of a hash of what was asked.
+    pub fingerprint: String,
 }
 
 /// A commit in the form that is stored, checked for size and shape.

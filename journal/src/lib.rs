@@ -5,6 +5,7 @@
 //! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
 //! - [`line`]: an entry as a line of text, for what is copied
+//! - [`binding`]: the log knows its vault
 //! - [`archive`]: the copy in another place, PostgreSQL or KurrentDB
 //! - `search`: the log by time
 //! - `following`, `tail`: the end of the log, read once for everybody in the process
@@ -17,6 +18,7 @@
 //! commit is appended only directly behind the one that its author saw last.
 
 pub mod archive;
+pub mod binding;
 pub mod claim;
 pub mod entry;
 pub mod envelope;
@@ -117,6 +119,8 @@ pub struct Journal {
     backend: Backend,
     vault: vault::Vault,
     health: health::Health,
+    /// Set once this process knows that the log knows its vault.
+    is_bound: Arc<tokio::sync::OnceCell<()>>,
     /// By partition.
     tails: Arc<[following::Tails]>,
     faults: Faults,
@@ -158,6 +162,7 @@ impl Journal {
             backend,
             vault,
             health,
+            is_bound: Arc::default(),
             tails: Arc::new([]),
             faults: Faults::default(),
         };

@@ -27,6 +27,7 @@ pub(crate) async fn happen(journal: &Journal, number: u64, at: Timestamp) {
         at,
         prev_hash: None,
         keys: Vec::new(),
+        asked: None,
     };
     let sealed = Sealed::try_new(&commit).unwrap();
     journal.append(sealed, 0).await.unwrap();

@@ -169,9 +169,12 @@ impl From<VaultError> for JournalError {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::Erased(subject) => Self::Malformed(format!("{subject} was erased")),
-            VaultError::WrongKey | VaultError::Used | VaultError::Unavailable(_) => {
-                Self::unavailable(error)
-            }
+            VaultError::WrongKey
+            | VaultError::Used
+            | VaultError::Missing(_)
+            | VaultError::Absent
+            | VaultError::Replaced
+            | VaultError::Unavailable(_) => Self::unavailable(error),
         }
     }
 }

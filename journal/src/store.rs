@@ -18,7 +18,7 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::entry::Entry;
-use crate::envelope::{Commit, Sealed};
+use crate::envelope::{Asked, Commit, Sealed};
 use crate::meters::Loads;
 use crate::token::{StreamId, Token};
 use crate::vault::{KeyState, Subject};
@@ -50,6 +50,8 @@ pub struct Meta {
     pub undoes: Option<Uuid>,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// The request, where it must be carried out once.
+    pub asked: Option<Asked>,
     /// Now.
     pub at: Timestamp,
     /// Whether the same commit id may have been appended before, by another try. What is
@@ -218,6 +220,9 @@ impl<A: Storable> Store<A> {
             .map(encoded)
             .collect::<Result<_, serde_json::Error>>();
         let events = events.map_err(|error| JournalError::Malformed(error.to_string()))?;
+        if Self::is_personal() {
+            self.journal.bound(meta.at).await?;
+        }
         let (events, keys) =
             sealing::seal(self.journal.vault(), stream, meta.commit_id, events).await?;
         Ok(Commit {
@@ -239,6 +244,7 @@ impl<A: Storable> Store<A> {
                 .map_or(meta.at, |before| before.max(meta.at)),
             prev_hash: seen.hash,
             keys,
+            asked: meta.asked,
         })
     }
 

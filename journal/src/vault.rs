@@ -5,11 +5,16 @@
 //! nonces (`chacha20poly1305`).
 //!
 //! - `shelf`: where wrapped keys are kept; the only data of ours that is not made from the log
+//! - `state`: what the vault says of itself, beside its keys
+//!
+//! Invariant: a key is made only in the vault that was opened. Where that was emptied, replaced or
+//! wrapped anew meanwhile, nothing is sealed any more.
 
 mod shelf;
+mod state;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -19,8 +24,10 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use quick_cache::sync::Cache;
 
 use crate::token::{StreamId, Token};
+use sha2::{Digest as _, Sha256};
 pub use shelf::Row;
-use shelf::{Kept, Shelf};
+use shelf::{Kept, Shelf, Statement};
+pub use state::VaultState;
 
 /// How long a key is used without looking whether it was destroyed meanwhile by another process.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
@@ -29,6 +36,37 @@ const CACHED: usize = 20_000;
 const NONCE: usize = 24;
 /// The workspace of what belongs to no workspace.
 pub const OURS: &str = "_vault";
+/// The secret that every vault has: it tells whether the master key is the right one, and which vault
+/// this is.
+const CHECK: &str = "check";
+
+/// Where a vault is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A table in PostgreSQL, by its URL.
+    Postgres(String),
+}
+
+impl Place {
+    /// Whether a vault was made here; makes none.
+    pub async fn has_vault(&self) -> Result<bool, VaultError> {
+        if let Self::Sqlite(path) = self
+            && !path.exists()
+        {
+            return Ok(false);
+        }
+        Ok(self.shelf().await?.get(OURS, CHECK).await? != Kept::Never)
+    }
+
+    async fn shelf(&self) -> Result<Shelf, VaultError> {
+        match self {
+            Self::Sqlite(path) => Shelf::sqlite(path),
+            Self::Postgres(url) => Shelf::postgres(url).await,
+        }
+    }
+}
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +80,25 @@ pub enum VaultError {
          bring back the right one; without it nobody can read what they seal"
     )]
     WrongKey,
-    /// Keys were made here already.
-    #[error("this vault holds keys already: import into a new one, before anything else")]
+    /// Keys of another vault were made here already.
+    #[error(
+        "this vault holds keys of its own: import into an empty one, and never into that of another log"
+    )]
     Used,
+    /// The key of a person is not here, and nobody erased them.
+    #[error(
+        "the key of {0} is missing from this vault: rapport keys import brings it back from a backup's keys"
+    )]
+    Missing(String),
+    /// There is no vault.
+    #[error("there is no vault of keys here")]
+    Absent,
+    /// The vault is not the one that was opened.
+    #[error(
+        "the vault of keys was emptied, replaced or wrapped anew (rapport keys rotate) while this process \
+         ran: start it again, with the right RAPPORT_MASTER_KEY"
+    )]
+    Replaced,
     /// The database of the keys does not answer.
     #[error("the keys' database does not answer: {0}")]
     Unavailable(String),
@@ -160,6 +214,8 @@ struct Inner {
     shelf: Shelf,
     master: DataKey,
     known: Cache<Subject, (KeyState, Instant)>,
+    /// The check as it is kept: another vault has another, and so has this one once it is wrapped anew.
+    check: Mutex<Option<String>>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -172,19 +228,84 @@ impl Vault {
     /// A vault that is forgotten with the process, for tests.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::over(Shelf::in_memory(), &random())
+        let vault = Self::over(Shelf::in_memory(), &random());
+        *vault.check() = Some(String::new());
+        vault
     }
 
     /// The vault in a SQLite file, made where there is none.
     pub async fn sqlite(path: &Path, master: &[u8; 32]) -> Result<Self, VaultError> {
-        Self::over(Shelf::sqlite(path)?, master).checked().await
+        let vault = Self::open(&Place::Sqlite(path.to_owned()), master).await?;
+        vault.make().await?;
+        Ok(vault)
     }
 
     /// The vault in PostgreSQL, made where there is none.
     pub async fn postgres(url: &str, master: &[u8; 32]) -> Result<Self, VaultError> {
-        Self::over(Shelf::postgres(url).await?, master)
-            .checked()
-            .await
+        let vault = Self::open(&Place::Postgres(url.to_owned()), master).await?;
+        vault.make().await?;
+        Ok(vault)
+    }
+
+    /// The vault at a place. Where there is none, nothing can be sealed until [`Self::make`].
+    pub async fn open(place: &Place, master: &[u8; 32]) -> Result<Self, VaultError> {
+        let vault = Self::over(place.shelf().await?, master);
+        vault.look().await?;
+        Ok(vault)
+    }
+
+    /// Makes the vault, where there is none.
+    pub async fn make(&self) -> Result<(), VaultError> {
+        let fresh = random::<32>();
+        let wrapped = self.0.master.seal_bytes(&context(OURS, CHECK), &fresh);
+        self.0.shelf.make(&wrapped).await?;
+        self.look().await
+    }
+
+    /// Whether there is a vault.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.check().is_some()
+    }
+
+    /// Whether it is forgotten with the process.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.0.shelf, Shelf::Memory(_))
+    }
+
+    /// Takes the vault for what it is now; refuses one that the master key does not open.
+    async fn look(&self) -> Result<(), VaultError> {
+        let check = match self.0.shelf.get(OURS, CHECK).await? {
+            Kept::Wrapped(wrapped) => {
+                unwrap(&self.0.master, &context(OURS, CHECK), &wrapped)?;
+                Some(hex::encode(wrapped))
+            }
+            Kept::Never | Kept::Destroyed | Kept::Lost => None,
+        };
+        *self.check() = check;
+        Ok(())
+    }
+
+    /// Refuses where the vault was emptied, replaced or wrapped anew since it was opened.
+    pub async fn is_the_same(&self) -> Result<(), VaultError> {
+        let now = match self.0.shelf.get(OURS, CHECK).await? {
+            Kept::Wrapped(wrapped) => Some(hex::encode(wrapped)),
+            Kept::Never | Kept::Destroyed | Kept::Lost => None,
+        };
+        if now == *self.check() {
+            Ok(())
+        } else {
+            Err(VaultError::Replaced)
+        }
+    }
+
+    /// Makes no key any more: somebody has seen that this is not the vault that was opened.
+    pub fn distrust(&self) {
+        *self.check() = Some(String::new());
+    }
+
+    fn check(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.0.check.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn over(shelf: Shelf, master: &[u8; 32]) -> Self {
@@ -192,12 +313,13 @@ impl Vault {
             shelf,
             master: DataKey::new(master),
             known: Cache::new(CACHED),
+            check: Mutex::default(),
         }))
     }
 
-    async fn checked(self) -> Result<Self, VaultError> {
-        self.secret("check").await?;
-        Ok(self)
+    /// Tells this vault from every other, for ever: copies and new wraps of it are the same one.
+    pub async fn identity(&self) -> Result<String, VaultError> {
+        Ok(identity(&self.secret(CHECK).await?))
     }
 
     /// A secret of the whole installation, made when it is first asked for.
@@ -241,7 +363,7 @@ impl Vault {
                 KeyState::Kept(DataKey::new(&unwrap(&workspace, &context, &wrapped)?))
             }
             Kept::Destroyed => KeyState::Destroyed,
-            Kept::Never => KeyState::Missing,
+            Kept::Never | Kept::Lost => KeyState::Missing,
         };
         self.remember(subject, key.clone());
         Ok(key)
@@ -258,17 +380,19 @@ impl Vault {
     }
 
     /// Wraps every workspace's key with a new master key; tells how many there were. From then on
-    /// only the new one opens the vault.
+    /// only the new one opens the vault, and it is of the next generation.
     pub async fn rotate(&self, new: &[u8; 32]) -> Result<usize, VaultError> {
         let new = DataKey::new(new);
-        let mut wrapped = Vec::new();
+        let mut statements = Vec::new();
         for (workspace, name, old) in self.0.shelf.wrapped_by_master(OURS).await? {
             let context = context(&workspace, &name);
             let key = unwrap(&self.0.master, &context, &old)?;
-            wrapped.push((workspace, name, new.seal_bytes(&context, &key)));
+            let wrapped = new.seal_bytes(&context, &key);
+            statements.push(Statement::replace((workspace, name, wrapped)));
         }
-        let count = wrapped.len();
-        self.0.shelf.replace(wrapped).await?;
+        let count = statements.len();
+        statements.push(Self::raised(self.state().await?.generation + 1));
+        self.0.shelf.carry_out(statements).await?;
         Ok(count)
     }
 
@@ -283,13 +407,60 @@ impl Vault {
         Ok(kept.iter().any(|(workspace, _, _)| workspace != OURS))
     }
 
-    /// Keeps the keys of another vault instead of its own, which must be unused.
-    pub async fn import(&self, rows: &[Row]) -> Result<(), VaultError> {
-        if self.is_used().await? {
+    /// Takes over the keys of another vault instead of its own, which must be unused; or those that
+    /// this one lacks, where they are its own from earlier. Who was erased here stays erased. All of
+    /// it or nothing.
+    pub async fn import(&self, rows: &[Row], generation: u64) -> Result<(), VaultError> {
+        all_open(rows, &self.0.master)?;
+        let mut statements = Vec::new();
+        if !self.is_used().await? {
+            statements.push(Statement::clear());
+            statements.extend(Self::unbound());
+        } else if !self.is_copied_in(rows).await? {
             return Err(VaultError::Used);
         }
-        all_open(rows, &self.0.master)?;
-        self.0.shelf.become_these(rows).await
+        statements.extend(rows.iter().cloned().map(Statement::add));
+        statements.push(Self::raised(generation));
+        self.0.shelf.carry_out(statements).await?;
+        let gone = rows.iter().filter(|(_, _, wrapped)| wrapped.is_none());
+        for (workspace, name, _) in gone {
+            self.0.shelf.destroy(workspace, name).await?;
+        }
+        self.0.known.clear();
+        self.look().await
+    }
+
+    /// Whether these are keys of this very vault.
+    async fn is_copied_in(&self, rows: &[Row]) -> Result<bool, VaultError> {
+        let theirs = check_of(rows, &self.0.master)?;
+        Ok(theirs == Some(self.secret(CHECK).await?))
+    }
+
+    /// Those of these people of whom it knows nothing: neither a key, nor that it was destroyed, nor
+    /// that it is lost.
+    pub async fn unknown(
+        &self,
+        people: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, VaultError> {
+        let known = self.0.shelf.known_of(people).await?;
+        let known: std::collections::HashSet<_> = known.into_iter().collect();
+        let unknown = people.iter().filter(|one| !known.contains(*one));
+        Ok(unknown.cloned().collect())
+    }
+
+    /// Notes that the keys of these people are lost: none is ever made for them again, unless an import
+    /// brings it back.
+    pub async fn note_lost(&self, people: &[(String, String)]) -> Result<(), VaultError> {
+        let lost = people
+            .iter()
+            .cloned()
+            .map(|(workspace, name)| Statement::add((workspace, name, Some(String::new()))));
+        self.0.shelf.carry_out(lost.collect()).await
+    }
+
+    /// Those whose keys were noted as lost.
+    pub async fn lost(&self) -> Result<Vec<(String, String)>, VaultError> {
+        self.0.shelf.lost().await
     }
 
     async fn workspace_key(&self, workspace: &Token) -> Result<DataKey, VaultError> {
@@ -314,18 +485,22 @@ impl Vault {
         name: &str,
     ) -> Result<Option<[u8; 32]>, VaultError> {
         let context = context(workspace, name);
-        let kept = match self.0.shelf.get(workspace, name).await? {
-            Kept::Never => {
-                let fresh = by.seal_bytes(&context, &random::<32>());
-                // Another process may have been faster: what is kept counts.
-                self.0.shelf.put_first(workspace, name, fresh).await?;
-                self.0.shelf.get(workspace, name).await?
-            }
-            kept @ (Kept::Destroyed | Kept::Wrapped(_)) => kept,
-        };
+        let mut kept = self.0.shelf.get(workspace, name).await?;
+        if kept == Kept::Never {
+            let fresh = by.seal_bytes(&context, &random::<32>());
+            let check = self.check().clone().ok_or(VaultError::Absent)?;
+            // Another process may have been faster: what is kept counts.
+            self.0
+                .shelf
+                .put_first(workspace, name, fresh, &check)
+                .await?;
+            kept = self.0.shelf.get(workspace, name).await?;
+        }
         match kept {
             Kept::Wrapped(wrapped) => unwrap(by, &context, &wrapped).map(Some),
-            Kept::Destroyed | Kept::Never => Ok(None),
+            Kept::Destroyed => Ok(None),
+            Kept::Lost => Err(VaultError::Missing(name.to_owned())),
+            Kept::Never => Err(VaultError::Replaced),
         }
     }
 
@@ -342,6 +517,31 @@ impl Vault {
 /// Refuses exported keys that were wrapped by another master key.
 pub fn check(rows: &[Row], master: &[u8; 32]) -> Result<(), VaultError> {
     all_open(rows, &DataKey::new(master))
+}
+
+/// Which vault exported keys are of.
+pub fn identity_of(rows: &[Row], master: &[u8; 32]) -> Result<String, VaultError> {
+    let check = check_of(rows, &DataKey::new(master))?.ok_or(VaultError::Absent)?;
+    Ok(identity(&check))
+}
+
+fn identity(check: &[u8; 32]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"rapport vault\0");
+    hash.update(check);
+    format!("vault-{}", hex::encode(&hash.finalize()[..16]))
+}
+
+/// The secret that tells which vault exported keys are of.
+fn check_of(rows: &[Row], master: &DataKey) -> Result<Option<[u8; 32]>, VaultError> {
+    let row = rows
+        .iter()
+        .find(|(workspace, name, _)| workspace == OURS && name == CHECK);
+    let Some((_, _, Some(wrapped))) = row else {
+        return Ok(None);
+    };
+    let wrapped = hex::decode(wrapped).map_err(|_| VaultError::WrongKey)?;
+    unwrap(master, &context(OURS, CHECK), &wrapped).map(Some)
 }
 
 /// What the master key wraps: the keys of workspaces, and our own.

@@ -13,7 +13,7 @@
 
 mod files;
 mod frozen;
-mod keyring;
+pub mod keyring;
 pub mod ledger;
 mod manifest;
 pub mod noting;

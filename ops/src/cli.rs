@@ -245,6 +245,24 @@ pub enum Backtest {
     Rules,
 }
 
+/// Take over keys.
+#[derive(Args)]
+pub struct ImportKeys {
+    /// The file: keys-TIME.json of a backup, or what rapport keys export wrote
+    pub file: PathBuf,
+    /// One more file of who was erased, beside erasures.jsonl in the file's folder
+    #[arg(long, value_name = "FILE")]
+    pub erased: Option<PathBuf>,
+    /// Take keys that have expired: you are sure that the files name everybody who was erased
+    #[arg(long)]
+    pub accept_expired_keys: bool,
+    /// Give up what only the keys of people can open who came after these keys were taken
+    #[arg(long)]
+    pub accept_missing: bool,
+    #[command(flatten)]
+    pub plain: Plain,
+}
+
 #[derive(Subcommand)]
 pub enum Contacts {
     /// Let every contact hold what it alone shows; the system may run. `doctor` says whether any does not
@@ -274,10 +292,14 @@ pub enum Keys {
         #[command(flatten)]
         plain: Plain,
     },
-    /// Take over the keys of an exported file, under the same master key and before anything else
-    Import {
-        /// The file
-        file: PathBuf,
+    /// Take over the keys of an export or of a backup, under the same master key: into an empty vault, or
+    /// what its own one lacks
+    Import(ImportKeys),
+    /// Check that the vault is the log's and has the key of everybody whom the log names
+    Verify {
+        /// Give up what only the missing keys can open, and go on without them
+        #[arg(long)]
+        accept_missing: bool,
         #[command(flatten)]
         plain: Plain,
     },

@@ -69,6 +69,7 @@ async fn check(plain: &Plain, fix: bool) -> Vec<Finding> {
         findings.push(finding("copies", copies(&nats.look().await)));
     }
     findings.push(finding("commits", commits(&tools).await));
+    findings.push(finding("vault", vault(&tools).await));
     findings.push(finding("keys", keys(settings, &tools).await));
     findings.push(finding("contacts", contacts(&tools).await));
     findings.push(finding("read models", read_models(settings, &tools).await));
@@ -169,6 +170,24 @@ fn copies(look: &Look) -> anyhow::Result<String> {
     Ok(format!(
         "{} copies of streams are there and current; asked how they are: {nodes}",
         look.copies.len()
+    ))
+}
+
+/// That it is the log's was checked when it was opened.
+async fn vault(tools: &Tools) -> anyhow::Result<String> {
+    let vault = tools.journal.vault();
+    let (state, lost) = (vault.state().await?, vault.lost().await?);
+    let lost = if lost.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; the keys of {} were given up",
+            commands::vault::named(&lost)
+        )
+    };
+    Ok(format!(
+        "the log's own, generation {}{lost}",
+        state.generation
     ))
 }
 

@@ -1,20 +1,24 @@
 //! `rapport keys`: API keys, and the keys of personal data.
 
+mod import;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use anyhow::Context as _;
 use domain::id::KeyId;
-use journal::vault::Row;
 
-use crate::system::tools::Tools;
+use commands::clock::Clock;
+use commands::vault;
+
+use crate::system::tools::{Mending, Tools};
 use crate::{cli, master};
 
 /// Does what was typed.
 pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
     match command {
         cli::Keys::Create { name, role, plain } => {
-            let tools = Tools::open(&plain.settings).await?;
+            let tools = Tools::begin(&plain.settings).await?;
             let key = tools.keys().create(&name, role, &tools.origin()).await?;
             if plain.json {
                 println!(
@@ -62,22 +66,46 @@ pub async fn run(command: cli::Keys) -> anyhow::Result<()> {
                 keys.len()
             );
         }
-        cli::Keys::Import { file, plain } => {
-            let text = std::fs::read(&file)
-                .with_context(|| format!("{} cannot be read", file.display()))?;
-            let keys: Vec<Row> = serde_json::from_slice(&text)
-                .with_context(|| format!("{} holds no keys", file.display()))?;
-            master::open_vault(&plain.settings)
-                .await?
-                .import(&keys)
-                .await?;
-            eprintln!("{} keys.", keys.len());
-        }
+        cli::Keys::Import(ask) => import::run(ask).await?,
+        cli::Keys::Verify {
+            accept_missing,
+            plain,
+        } => verify(accept_missing, &plain).await?,
         cli::Keys::Revoke { id, plain } => {
             let tools = Tools::open(&plain.settings).await?;
             tools.keys().revoke(KeyId(id), &tools.origin()).await?;
             println!("Key {id} opens nothing any more.");
         }
     }
+    Ok(())
+}
+
+/// Reads the whole log, and tells whose keys the vault lacks.
+async fn verify(accept_missing: bool, plain: &cli::Plain) -> anyhow::Result<()> {
+    let place = Mending::open(&plain.settings).await?;
+    let tools = place.tools.context("there is no log here")?;
+    let journal = &tools.journal;
+    let survey = vault::Survey::of(journal, |_| 0).await?;
+    anyhow::ensure!(
+        place.vault.is_made() || !survey.names_somebody(),
+        vault::VaultRefusal::Gone
+    );
+    let (missing, lost) = (survey.unknown(journal).await?, place.vault.lost().await?);
+    if missing.is_empty() {
+        let now = Clock::System.now();
+        drop(vault::check(journal, now, true).await?);
+        println!(
+            "The vault has the key of everybody whom the log names, but for {} that were given up.",
+            lost.len()
+        );
+        return Ok(());
+    }
+    anyhow::ensure!(accept_missing, vault::VaultRefusal::Older(missing));
+    vault::adopt(journal, &survey, true, Clock::System.now()).await?;
+    println!(
+        "The keys of {} are given up: what they seal cannot be read, unless rapport keys import brings \
+         them back.",
+        vault::named(&missing)
+    );
     Ok(())
 }

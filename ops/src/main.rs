@@ -25,6 +25,7 @@ mod system;
 mod telemetry;
 mod top;
 mod typed;
+mod unfinished;
 
 /// Many small allocations per request: half again as fast as the system's allocator. It also takes
 /// the place of `malloc`, for SQLite.

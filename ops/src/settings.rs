@@ -57,6 +57,9 @@ pub struct Settings {
     /// The read models: postgres://…; without it they are a file in `DATA_DIR`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = parse_database)]
     pub database_url: Option<Database>,
+    /// The keys of personal data, a URL as in `DATABASE_URL`; beside the read models in PostgreSQL, or in `DATA_DIR`, unless set
+    #[arg(long, env = "VAULT_URL", hide_env_values = true, value_parser = parse_database)]
+    pub vault_url: Option<Database>,
     /// The archive of the log: postgres://… or kurrentdb://…; beside the read models unless set
     #[arg(long, env = "ARCHIVE_URL", hide_env_values = true, value_parser = parse::archive)]
     pub archive_url: Option<Secret>,

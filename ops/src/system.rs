@@ -26,6 +26,7 @@ use commands::numbers::Allocator;
 use commands::policies;
 use commands::policies::erasure::DestroyKeys;
 use commands::policies::transfer::OpenSales;
+use commands::vault;
 use gateways::ai;
 use gateways::ai::settings::AiSettings;
 use gateways::analysis::Analyses;
@@ -51,7 +52,7 @@ use crate::cli::RoleOf;
 use crate::settings::Settings;
 use copies::Copies;
 use places::{
-    Holding, UNIQUE, archive_url, check_backup_dir, lock, open_archive, open_journal, open_registry,
+    Purpose, UNIQUE, archive_url, check_backup_dir, lock, open_archive, open_journal, open_registry,
 };
 
 /// How old the gauges of standing still may be.
@@ -92,12 +93,12 @@ impl System {
         );
         check_backup_dir(settings)?;
         let lock = embedded.then(|| lock(&settings.data_dir)).transpose()?;
-        let holding = if roles.contains(&RoleOf::Commands) {
-            Holding::Changes
+        let purpose = if roles.contains(&RoleOf::Commands) {
+            Purpose::Begin
         } else {
-            Holding::Keeps
+            Purpose::Look
         };
-        let journal = open_journal(settings, holding).await?;
+        let journal = open_journal(settings, purpose).await?;
         let secret = journal.vault().secret(UNIQUE).await?;
         let desk = desk_for(&journal, roles)?;
         let api = Api::new(desk.clone(), settings.api(), &secret);
@@ -214,6 +215,7 @@ impl System {
                 journal.clone(),
                 Clock::System,
             ));
+            tasks.spawn(vault::watch(journal.clone()));
             let vault = journal.vault().clone();
             tasks.spawn(policies::run(
                 DestroyKeys::new(vault),

@@ -12,6 +12,7 @@ use domain::number::{Numbers, NumbersEvent};
 use domain::sale::aggregate::Sale;
 use domain::sale::event::SaleEvent;
 use domain::unique::{Reservations, UniqueEvent};
+use domain::vault::{VaultBinding, VaultEvent};
 use domain::webhook::aggregate::Webhook;
 use domain::webhook::event::WebhookEvent;
 use serde_json::value::RawValue;
@@ -96,4 +97,5 @@ any! {
     Number: Numbers, NumbersEvent;
     Unique: Reservations, UniqueEvent;
     Webhook: Webhook, WebhookEvent;
+    Vault: VaultBinding, VaultEvent;
 }

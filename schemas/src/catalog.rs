@@ -7,6 +7,7 @@ use domain::lead::event::LeadEvent;
 use domain::number::NumbersEvent;
 use domain::sale::event::SaleEvent;
 use domain::unique::UniqueEvent;
+use domain::vault::VaultEvent;
 use domain::webhook::event::WebhookEvent;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -46,6 +47,7 @@ fn variants() -> impl Iterator<Item = Value> {
         one_of::<NumbersEvent>(),
         one_of::<UniqueEvent>(),
         one_of::<WebhookEvent>(),
+        one_of::<VaultEvent>(),
     ]
     .into_iter()
     .flatten()

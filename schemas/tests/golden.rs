@@ -21,6 +21,7 @@ use domain::number::NumbersEvent;
 use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
 use domain::unique::UniqueEvent;
+use domain::vault::VaultEvent;
 use domain::webhook::EventFilter;
 use domain::webhook::event::{Delivery, HeldLane, WebhookEvent};
 use schemas::any::DomainEvent;
@@ -165,6 +166,7 @@ fn encoded(event: &DomainEvent) -> String {
         DomainEvent::Number(event) => codec::encode(event),
         DomainEvent::Unique(event) => codec::encode(event),
         DomainEvent::Webhook(event) => codec::encode(event),
+        DomainEvent::Vault(event) => codec::encode(event),
     };
     raw.unwrap().get().to_owned()
 }
@@ -296,6 +298,11 @@ fn samples() -> Vec<DomainEvent> {
         UniqueEvent::Released {
             value: "5a".repeat(16),
             attempt: "0192d3f4-5a5a-7000-8000-5a5a5a5a5a5a".parse().ok(),
+        }
+        .into(),
+        VaultEvent::Bound {
+            vault: format!("vault-{}", "5a".repeat(16)),
+            generation: 1,
         }
         .into(),
     ]

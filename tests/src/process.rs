@@ -110,6 +110,14 @@ impl Rapport {
         self.environment.extend(set);
     }
 
+    /// What a variable of its environment is set to.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<String> {
+        let mut set = self.environment.iter().rev();
+        set.find(|(known, _)| known == name)
+            .map(|(_, value)| value.clone())
+    }
+
     /// Whether a variable of its environment is set by us.
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {

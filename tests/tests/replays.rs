@@ -68,14 +68,12 @@ async fn everything_moves_to_a_new_log(crm: Crm) {
         crm.folder().join("log.jsonl"),
         crm.folder().join("keys.json"),
     );
-    let other = Crm::embedded_from(&log, &keys, &crm.master_key()).await;
+    let mut other = Crm::embedded_from(&log, &keys, &crm.master_key()).await;
     assert_eq!(
         other.get("/api/v1/contacts/1").await.good()["name"],
         "Olena",
         "with the keys that open it"
     );
-    let used = other.cli(&["keys", "import", "keys.json"]);
-    assert!(String::from_utf8_lossy(&used.stderr).contains("holds keys already"));
     let moved = other.cli_good(&["events", "export", "-"]);
     assert!(
         moved.starts_with(&exported),
@@ -91,6 +89,14 @@ async fn everything_moves_to_a_new_log(crm: Crm) {
     );
     let shown = other.cli_good(&["events", "show", "lead", "1"]);
     assert_eq!(shown.lines().count(), 5, "{shown}");
+    for import in [
+        ["keys", "import", "keys.json"],
+        ["events", "import", "log.jsonl"],
+    ] {
+        let used = other.cli(&import);
+        assert!(String::from_utf8_lossy(&used.stderr).contains("another rapport runs on data"));
+    }
+    assert!(other.last().stop());
     let again = other.cli_good(&["events", "import", "log.jsonl"]);
     assert!(again.is_empty(), "what is there already is passed over");
 }

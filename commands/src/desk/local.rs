@@ -198,6 +198,7 @@ impl Local {
             causation: origin.causation,
             undoes: origin.undo_in(stream).map(|undo| undo.commit),
             traceparent: traceparent(),
+            asked: origin.asked.clone(),
             at: self.clock.now(),
             retried: origin.seed.is_some(),
         }

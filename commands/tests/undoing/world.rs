@@ -399,6 +399,7 @@ fn fact(event: &DomainEvent) -> Fact {
         | DomainEvent::Key(_)
         | DomainEvent::Number(_)
         | DomainEvent::Unique(_)
-        | DomainEvent::Webhook(_) => unreachable!("another record"),
+        | DomainEvent::Webhook(_)
+        | DomainEvent::Vault(_) => unreachable!("another record"),
     }
 }

@@ -82,6 +82,7 @@ pub async fn restore(
             streams.insert(stream, at.sequence);
             after = at.sequence;
             told(at);
+            crate::failpoint::reach("restore.commit");
         }
     }
     Ok(after)

@@ -22,6 +22,8 @@ pub struct NatsOptions {
     /// Whether streams that were made with settings that we do not use any more are changed. Only for
     /// processes whose NATS user may.
     pub change_streams: bool,
+    /// Make the log where there is none.
+    pub make: bool,
     /// What the names of our streams start with.
     pub prefix: String,
 }
@@ -38,6 +40,7 @@ impl NatsOptions {
             monitor_url: None,
             identity: None,
             change_streams: false,
+            make: true,
             prefix: "RAPPORT".into(),
         }
     }

@@ -68,6 +68,16 @@ pub enum Refusal {
         /// How many were asked for.
         asked: u16,
     },
+    /// There is no log, and this process makes none.
+    #[error(
+        "there is no log in NATS ({stream} is missing). A new one is made by `rapport serve --role commands` \
+         or `rapport keys create`, where no vault of keys belongs to an earlier one; a lost one is brought \
+         back by `rapport events restore` from the archive, or by `rapport restore` from a backup"
+    )]
+    NoLog {
+        /// The stream that is not there.
+        stream: String,
+    },
     /// A stream that is not ours or not as we made it.
     #[error("the stream {stream} cannot hold this log: {reason}")]
     Stream {

@@ -136,11 +136,15 @@ impl Maker<'_> {
     async fn open(&self, wanted: &Config) -> Result<Config, JournalError> {
         let open = patiently(|| async {
             match self.find(&wanted.name).await? {
-                Some(found) => Ok(found),
-                None => self.make(wanted).await,
+                Some((found, last)) => self.renamed(found, last).await.map(Some),
+                None if self.options.make => self.make(wanted).await.map(Some),
+                None => Ok(None),
             }
         });
-        let found = open.await?;
+        let missing = || Refusal::NoLog {
+            stream: wanted.name.clone(),
+        };
+        let found = open.await?.ok_or_else(missing)?;
         check(wanted, &found)?;
         if found.compression == Some(Compression::S2) {
             return Ok(self.uncompress(found).await);
@@ -197,9 +201,36 @@ impl Maker<'_> {
         told.map(|told| told.ts).map_err(JournalError::unavailable)
     }
 
-    async fn find(&self, name: &str) -> Result<Option<Config>, JournalError> {
+    /// The stream with the identity of the log that is restored into it, where it holds no commit yet:
+    /// a process may have made it by being started again.
+    async fn renamed(&self, found: Config, last: u64) -> Result<Config, JournalError> {
+        let Some(wanted) = &self.options.identity else {
+            return Ok(found);
+        };
+        let named = found.metadata.get(IDENTITY);
+        let keeps = found.deny_purge && last > 0;
+        if keeps || named.is_none_or(|named| named == wanted) {
+            return Ok(found);
+        }
+        let mut renamed = found;
+        renamed.metadata.insert(IDENTITY.to_owned(), wanted.clone());
+        let updated = self.context.update_stream(&renamed).await;
+        updated.map(|info| info.config).map_err(|error| {
+            JournalError::unavailable(format!(
+                "the stream {} is empty and has the identity of another log, which this user of NATS may not \
+                 change ({error}): remove it as an administrator",
+                renamed.name
+            ))
+        })
+    }
+
+    /// The stream and its last sequence.
+    async fn find(&self, name: &str) -> Result<Option<(Config, u64)>, JournalError> {
         match self.context.get_stream(name).await {
-            Ok(stream) => Ok(Some(stream.cached_info().config.clone())),
+            Ok(stream) => {
+                let info = stream.cached_info();
+                Ok(Some((info.config.clone(), info.state.last_sequence)))
+            }
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error)
                     if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>

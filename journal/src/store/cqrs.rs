@@ -141,6 +141,7 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             causation: None,
             undoes: None,
             traceparent: metadata.get("traceparent").cloned(),
+            asked: None,
             at: given::<Timestamp, _>(&metadata, "at")?,
             retried: false,
         };

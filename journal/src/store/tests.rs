@@ -40,6 +40,7 @@ fn meta(number: u128) -> Meta {
         causation: None,
         undoes: None,
         traceparent: None,
+        asked: None,
         at: Timestamp::from_second(i64::try_from(number).unwrap()).unwrap(),
         retried: false,
     }

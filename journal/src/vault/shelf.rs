@@ -1,5 +1,6 @@
 //! Where wrapped keys are kept: a table of three columns. A destroyed key leaves its row, so that
-//! it is never made again.
+//! it is never made again; one that is known to be lost leaves an empty text. Beside it stands what the
+//! vault says of itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +13,8 @@ use super::VaultError;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS rapport_vault_keys \
     (workspace TEXT NOT NULL, name TEXT NOT NULL, wrapped TEXT, PRIMARY KEY (workspace, name))";
+const STATE: &str = "CREATE TABLE IF NOT EXISTS rapport_vault_state \
+    (name TEXT PRIMARY KEY, value TEXT NOT NULL)";
 
 // SQLite numbers `$n` by their first appearance: they stand in order in every statement.
 
@@ -20,6 +23,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS rapport_vault_keys \
 pub(super) enum Kept {
     Never,
     Destroyed,
+    Lost,
     Wrapped(Vec<u8>),
 }
 
@@ -50,15 +54,17 @@ impl Shelf {
         connection.pragma_update(None, "secure_delete", "ON")?;
         connection.pragma_update(None, "journal_mode", "DELETE")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.execute_batch(TABLE)?;
+        connection.execute_batch(&format!("{TABLE}; {STATE};"))?;
         Ok(Self::Sqlite(Mutex::new(connection)))
     }
 
     pub(super) async fn postgres(url: &str) -> Result<Self, VaultError> {
         let pool = PgPoolOptions::new().max_connections(2).connect(url).await?;
         // Two processes that start at once can both find it missing, and one then fails.
-        if sqlx::query(TABLE).execute(&pool).await.is_err() {
-            sqlx::query(TABLE).execute(&pool).await?;
+        for table in [TABLE, STATE] {
+            if sqlx::query(table).execute(&pool).await.is_err() {
+                sqlx::query(table).execute(&pool).await?;
+            }
         }
         Ok(Self::Postgres(pool))
     }
@@ -89,19 +95,23 @@ impl Shelf {
         match found {
             None => Ok(Kept::Never),
             Some(None) => Ok(Kept::Destroyed),
+            Some(Some(text)) if text.is_empty() => Ok(Kept::Lost),
             Some(Some(text)) => from_hex(&text).map(Kept::Wrapped),
         }
     }
 
-    /// Keeps a key where there is none and never was.
+    /// Keeps a key where there is none and never was, and where the vault's check is still this one:
+    /// in a vault that was emptied, replaced or wrapped anew meanwhile, nothing is kept.
     pub(super) async fn put_first(
         &self,
         workspace: &str,
         name: &str,
         wrapped: Vec<u8>,
+        check: &str,
     ) -> Result<(), VaultError> {
-        const PUT: &str =
-            "INSERT INTO rapport_vault_keys VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        const PUT: &str = "INSERT INTO rapport_vault_keys SELECT $1, $2, $3 \
+             WHERE EXISTS (SELECT 1 FROM rapport_vault_keys \
+             WHERE workspace = '_vault' AND name = 'check' AND wrapped = $4) ON CONFLICT DO NOTHING";
         match self {
             Self::Memory(keys) => {
                 lock(keys)
@@ -109,13 +119,15 @@ impl Shelf {
                     .or_insert(Some(wrapped));
             }
             Self::Sqlite(connection) => {
-                lock(connection).execute(PUT, params![workspace, name, hex::encode(wrapped)])?;
+                lock(connection)
+                    .execute(PUT, params![workspace, name, hex::encode(wrapped), check])?;
             }
             Self::Postgres(pool) => {
                 let put = sqlx::query(PUT)
                     .bind(workspace)
                     .bind(name)
-                    .bind(hex::encode(wrapped));
+                    .bind(hex::encode(wrapped))
+                    .bind(check);
                 put.execute(pool).await?;
             }
         }
@@ -147,6 +159,61 @@ impl Shelf {
         Ok(())
     }
 
+    /// Keeps the vault's check, where there is none.
+    pub(super) async fn make(&self, wrapped: &[u8]) -> Result<(), VaultError> {
+        let row = ("_vault".into(), "check".into(), Some(hex::encode(wrapped)));
+        self.carry_out(vec![Statement::add(row)]).await
+    }
+
+    /// Which of these keys are here, those that were destroyed and those known to be lost included.
+    pub(super) async fn known_of(
+        &self,
+        asked: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, VaultError> {
+        const ONE: &str = "SELECT 1 FROM rapport_vault_keys WHERE workspace = $1 AND name = $2";
+        const ALL: &str = "SELECT kept.workspace, kept.name FROM rapport_vault_keys kept JOIN \
+             unnest($1::text[], $2::text[]) AS asked(workspace, name) USING (workspace, name)";
+        match self {
+            Self::Memory(keys) => {
+                let keys = lock(keys);
+                let known = asked.iter().filter(|one| keys.contains_key(*one));
+                Ok(known.cloned().collect())
+            }
+            Self::Sqlite(connection) => {
+                let connection = lock(connection);
+                let mut statement = connection.prepare_cached(ONE)?;
+                let mut known = Vec::new();
+                for (workspace, name) in asked {
+                    if statement.exists(params![workspace, name])? {
+                        known.push((workspace.clone(), name.clone()));
+                    }
+                }
+                Ok(known)
+            }
+            Self::Postgres(pool) => {
+                let (workspaces, names): (Vec<_>, Vec<_>) = asked.iter().cloned().unzip();
+                let known = sqlx::query_as(ALL).bind(workspaces).bind(names);
+                Ok(known.fetch_all(pool).await?)
+            }
+        }
+    }
+
+    /// Those whose keys are known to be lost.
+    pub(super) async fn lost(&self) -> Result<Vec<(String, String)>, VaultError> {
+        const LOST: &str = "SELECT workspace, name FROM rapport_vault_keys WHERE wrapped = '' \
+             ORDER BY workspace, name";
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Sqlite(connection) => {
+                let connection = lock(connection);
+                let mut statement = connection.prepare(LOST)?;
+                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            }
+            Self::Postgres(pool) => Ok(sqlx::query_as(LOST).fetch_all(pool).await?),
+        }
+    }
+
     /// Every key, also those that were destroyed.
     pub(super) async fn all(&self) -> Result<Vec<Row>, VaultError> {
         const ALL: &str =
@@ -174,38 +241,10 @@ impl Shelf {
         }
     }
 
-    /// Forgets every key and keeps these, all or none.
-    pub(super) async fn become_these(&self, rows: &[Row]) -> Result<(), VaultError> {
-        const CLEAR: &str = "DELETE FROM rapport_vault_keys";
-        const PUT: &str = "INSERT INTO rapport_vault_keys VALUES ($1, $2, $3)";
-        match self {
-            Self::Memory(_) => {}
-            Self::Sqlite(connection) => {
-                let mut connection = lock(connection);
-                let transaction = connection.transaction()?;
-                transaction.execute(CLEAR, [])?;
-                for (workspace, name, wrapped) in rows {
-                    transaction.execute(PUT, params![workspace, name, wrapped])?;
-                }
-                transaction.commit()?;
-            }
-            Self::Postgres(pool) => {
-                let mut transaction = pool.begin().await?;
-                sqlx::query(CLEAR).execute(&mut *transaction).await?;
-                for (workspace, name, wrapped) in rows {
-                    let put = sqlx::query(PUT).bind(workspace).bind(name).bind(wrapped);
-                    put.execute(&mut *transaction).await?;
-                }
-                transaction.commit().await?;
-            }
-        }
-        Ok(())
-    }
-
     /// What the master key wraps: the keys of workspaces, which have no name, and our own.
     pub(super) async fn wrapped_by_master(&self, ours: &str) -> Result<Vec<Placed>, VaultError> {
         const ALL: &str = "SELECT workspace, name, wrapped FROM rapport_vault_keys \
-             WHERE wrapped IS NOT NULL AND (name = '' OR workspace = $1)";
+             WHERE wrapped <> '' AND (name = '' OR workspace = $1)";
         let rows: Vec<(String, String, String)> = match self {
             Self::Memory(_) => Vec::new(),
             Self::Sqlite(connection) => {
@@ -222,33 +261,103 @@ impl Shelf {
             .collect()
     }
 
-    /// Replaces all of these or none.
-    pub(super) async fn replace(&self, keys: Vec<Placed>) -> Result<(), VaultError> {
-        const SET: &str =
-            "UPDATE rapport_vault_keys SET wrapped = $1 WHERE workspace = $2 AND name = $3";
+    /// What the vault says of itself, beside its keys.
+    pub(super) async fn states(&self) -> Result<BTreeMap<String, String>, VaultError> {
+        const ALL: &str = "SELECT name, value FROM rapport_vault_state";
+        let rows: Vec<(String, String)> = match self {
+            Self::Memory(_) => Vec::new(),
+            Self::Sqlite(connection) => {
+                let connection = lock(connection);
+                let mut statement = connection.prepare(ALL)?;
+                let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect::<Result<_, _>>()?
+            }
+            Self::Postgres(pool) => sqlx::query_as(ALL).fetch_all(pool).await?,
+        };
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Carries out all of these or none.
+    pub(super) async fn carry_out(&self, statements: Vec<Statement>) -> Result<(), VaultError> {
         match self {
             Self::Memory(_) => {}
             Self::Sqlite(connection) => {
                 let mut connection = lock(connection);
                 let transaction = connection.transaction()?;
-                for (workspace, name, wrapped) in keys {
-                    transaction.execute(SET, params![hex::encode(wrapped), workspace, name])?;
+                for Statement(sql, texts) in statements {
+                    let mut statement = transaction.prepare_cached(sql)?;
+                    statement.execute(rusqlite::params_from_iter(texts))?;
                 }
                 transaction.commit()?;
             }
             Self::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
-                for (workspace, name, wrapped) in keys {
-                    let set = sqlx::query(SET)
-                        .bind(hex::encode(wrapped))
-                        .bind(workspace)
-                        .bind(name);
-                    set.execute(&mut *transaction).await?;
+                for Statement(sql, texts) in statements {
+                    let statement = texts
+                        .into_iter()
+                        .fold(sqlx::query(sql), sqlx::query::Query::bind);
+                    statement.execute(&mut *transaction).await?;
                 }
                 transaction.commit().await?;
             }
         }
         Ok(())
+    }
+}
+
+/// A statement with its texts. In every one `$n` stand in order, as SQLite numbers them.
+pub(super) struct Statement(&'static str, Vec<Option<String>>);
+
+impl Statement {
+    /// Forgets every key.
+    pub(super) const fn clear() -> Self {
+        Self("DELETE FROM rapport_vault_keys", Vec::new())
+    }
+
+    /// Keeps a key, where this one is not kept and was never destroyed here.
+    pub(super) fn add((workspace, name, wrapped): Row) -> Self {
+        let texts = vec![Some(workspace), Some(name), wrapped];
+        Self(
+            "INSERT INTO rapport_vault_keys VALUES ($1, $2, $3) ON CONFLICT (workspace, name) \
+             DO UPDATE SET wrapped = excluded.wrapped WHERE rapport_vault_keys.wrapped = ''",
+            texts,
+        )
+    }
+
+    /// Replaces a key that is kept.
+    pub(super) fn replace((workspace, name, wrapped): Placed) -> Self {
+        let texts = vec![Some(hex::encode(wrapped)), Some(workspace), Some(name)];
+        Self(
+            "UPDATE rapport_vault_keys SET wrapped = $1 WHERE workspace = $2 AND name = $3",
+            texts,
+        )
+    }
+
+    /// Says something of the vault itself.
+    pub(super) fn say(name: &str, value: String) -> Self {
+        let texts = vec![Some(name.to_owned()), Some(value)];
+        Self(
+            "INSERT INTO rapport_vault_state VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            texts,
+        )
+    }
+
+    /// Says it, where this was said before.
+    pub(super) fn say_behind(name: &str, before: String, value: String) -> Self {
+        let texts = vec![Some(value), Some(name.to_owned()), Some(before)];
+        Self(
+            "UPDATE rapport_vault_state SET value = $1 WHERE name = $2 AND value = $3",
+            texts,
+        )
+    }
+
+    /// Says it no more.
+    pub(super) fn unsay(name: &str) -> Self {
+        Self(
+            "DELETE FROM rapport_vault_state WHERE name = $1",
+            vec![Some(name.to_owned())],
+        )
     }
 }
 

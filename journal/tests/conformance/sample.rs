@@ -68,6 +68,7 @@ pub fn commit_of(stream: &StreamId, first_version: u64, events: &[LeadEvent]) ->
         at: Timestamp::UNIX_EPOCH,
         prev_hash: None,
         keys: Vec::new(),
+        asked: None,
     }
 }
 

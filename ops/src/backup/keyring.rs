@@ -48,6 +48,27 @@ impl Keyring {
         serde_json::from_slice(&text).with_context(|| format!("{} holds no keys", path.display()))
     }
 
+    /// Reads the file of a backup, or one of `rapport keys export`, which is taken now and never ends.
+    pub fn of_any(path: &Path, now: Timestamp) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum File {
+            Backup(Keyring),
+            Export(Vec<Row>),
+        }
+        let text = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let file = serde_json::from_slice(&text)
+            .with_context(|| format!("{} holds no keys", path.display()))?;
+        Ok(match file {
+            File::Backup(keyring) => keyring,
+            File::Export(keys) => Self {
+                taken_at: now,
+                expires: Timestamp::MAX,
+                keys,
+            },
+        })
+    }
+
     /// Refuses keys that have expired.
     pub fn check(&self, now: Timestamp) -> anyhow::Result<()> {
         ensure!(

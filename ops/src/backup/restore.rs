@@ -1,6 +1,7 @@
 //! `rapport restore`: a backup into an empty log, and everybody who was erased since stays so.
 //!
-//! Everything is read and checked before anything is touched. The keys come first, without those of
+//! Everything is read and checked before anything is touched. Then the place is marked as unfinished,
+//! and nothing but the same command works on it until the end. The keys come first, without those of
 //! the erased; then the log; then the erasures that it does not know. So nobody who was erased is
 //! readable at any moment, also where the restore is interrupted.
 
@@ -11,13 +12,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, ensure};
 use commands::clock::Clock;
+use commands::idempotency;
 use commands::origin::Origin;
-use commands::policies::erasure::erases;
+use commands::people::{People, Person};
+use commands::vault;
 use domain::id::ContactId;
-use jiff::Timestamp;
+use journal::failpoint;
 use journal::line;
 use journal::token::Token;
-use journal::vault::{Row, Subject};
+use journal::vault::Row;
 
 use super::files::Kind;
 use super::keyring::Keyring;
@@ -25,22 +28,23 @@ use super::ledger::{self, Erasure};
 use super::manifest::{self, Manifest};
 use crate::cli;
 use crate::events::transfer;
+use crate::master;
 use crate::settings::Settings;
-use crate::system::tools::{Empty, Tools};
-
-/// A person, by workspace and name.
-type Person = (Token, String);
-
-/// A person in the restored log.
-struct Known {
-    began: Timestamp,
-    erased: bool,
-}
+use crate::system::tools::{Filling, Tools};
+use crate::unfinished::Unfinished;
 
 /// What is to be done, with nothing left that could be refused.
-struct Plan {
-    keys: Vec<Row>,
-    erase: Vec<Person>,
+pub struct Plan {
+    /// The keys that come back, and what is left of those that must not.
+    pub keys: Vec<Row>,
+    /// Who is to be erased again, because the log does not know it.
+    pub erase: Vec<Person>,
+}
+
+/// A backup's log: who is in it, and which generation of the vault it names last.
+struct InLog {
+    people: People,
+    generation: u64,
 }
 
 /// Restores a backup.
@@ -64,9 +68,24 @@ pub async fn run(ask: cli::Restore) -> anyhow::Result<()> {
         keyring.check(Clock::System.now())?;
     }
     let erased = everybody_erased(&backups, &folder, ask.erased, settings)?;
-    let plan = plan(keyring.keys, &erased, &people(&log)?)?;
-    let target = Empty::open(settings, &plan.keys).await?;
-    fill(&target.tools, &log, &plan).await?;
+    let in_log = in_log(&log)?;
+    let plan = plan(keyring.keys, &erased, &in_log.people)?;
+    master::check(settings, &plan.keys)?;
+    let restoring = Unfinished {
+        what: format!("the restore of the backup of {}", backup.time()),
+        go_on: format!(
+            "rapport restore {} --backup {}",
+            folder.display(),
+            backup.time()
+        ),
+    };
+    let target = Filling::open(settings, &restoring).await?;
+    if !target.goes_on {
+        target.tools.check_empty().await?;
+        restoring.begin(target.tools.journal.vault()).await?;
+    }
+    failpoint::reach("restore.marked");
+    fill(&target.tools, &log, &plan, in_log.generation).await?;
     let commits: u64 = backup.partitions.iter().map(|extent| extent.commits).sum();
     if ask.plain.json {
         println!(
@@ -135,42 +154,21 @@ fn everybody_erased(
 }
 
 /// Reads the whole log, and tells who is in it.
-fn people(log: &Path) -> anyhow::Result<HashMap<Person, Known>> {
-    let mut people = HashMap::new();
+fn in_log(log: &Path) -> anyhow::Result<InLog> {
+    let (mut people, mut generation) = (People::default(), 1);
     for (number, line) in (1_u64..).zip(BufReader::new(File::open(log)?).lines()) {
         let read = line::read(&line?)
             .map_err(|reason| anyhow!("{} line {number} is no commit: {reason}", log.display()))?;
-        let Some(commit) = read.commit else {
-            // It may name somebody: their key comes back with the others.
-            let name = Subject::of(&read.sealed.stream).name().to_owned();
-            let known = Known {
-                began: Timestamp::UNIX_EPOCH,
-                erased: false,
-            };
-            people
-                .entry((read.sealed.stream.workspace, name))
-                .or_insert(known);
-            continue;
-        };
-        let erased = erases(&commit);
-        if erased || !commit.keys.is_empty() {
-            let name = Subject::of(&commit.stream()).name().to_owned();
-            let known = people.entry((commit.workspace, name)).or_insert(Known {
-                began: commit.at,
-                erased: false,
-            });
-            known.erased |= erased;
-        }
+        people.see_line(&read);
+        let bound = read.commit.as_ref().and_then(vault::bound_by);
+        generation = bound.map_or(generation, |bound| bound.generation);
     }
-    Ok(people)
+    Ok(InLog { people, generation })
 }
 
 /// Which keys come back, and who is to be erased again.
-fn plan(
-    keys: Vec<Row>,
-    erased: &[Erasure],
-    people: &HashMap<Person, Known>,
-) -> anyhow::Result<Plan> {
+pub fn plan(keys: Vec<Row>, erased: &[Erasure], people: &People) -> anyhow::Result<Plan> {
+    let people = &people.0;
     let mut gone: HashMap<Person, bool> = HashMap::new();
     for erasure in erased {
         let person = (erasure.workspace.clone(), erasure.subject.clone());
@@ -214,11 +212,26 @@ fn plan(
     Ok(Plan { keys: kept, erase })
 }
 
-async fn fill(tools: &Tools, log: &Path, plan: &Plan) -> anyhow::Result<()> {
-    tools.journal.vault().import(&plan.keys).await?;
-    transfer::append(&tools.journal, log).await?;
+async fn fill(tools: &Tools, log: &Path, plan: &Plan, generation: u64) -> anyhow::Result<()> {
+    let journal = &tools.journal;
+    journal.vault().import(&plan.keys, generation).await?;
+    failpoint::reach("restore.keys");
+    transfer::append(journal, log).await?;
+    failpoint::reach("restore.appended");
+    erase_again(tools, &plan.erase).await?;
+    failpoint::reach("restore.erased");
+    let survey = vault::Survey::of(journal, |_| 0).await?;
+    vault::adopt(journal, &survey, false, Clock::System.now()).await?;
+    failpoint::reach("restore.adopted");
+    idempotency::remember(journal, Clock::System.now()).await?;
+    failpoint::reach("restore.claimed");
+    Ok(journal.vault().finished().await?)
+}
+
+/// Says in the log who was erased.
+pub async fn erase_again(tools: &Tools, people: &[Person]) -> anyhow::Result<()> {
     let contacts = tools.contacts().await?;
-    for (workspace, name) in &plan.erase {
+    for (workspace, name) in people {
         let id = name.strip_prefix("contact-").and_then(|id| id.parse().ok());
         let id = id.with_context(|| format!("{name} was erased, and is no contact"))?;
         let origin = Origin::new(workspace.clone(), "restore");

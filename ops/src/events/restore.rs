@@ -4,6 +4,8 @@
 //! those of the lost one. What was appended after the archive's last commit is gone; read models
 //! that have seen it say so and refuse to go on.
 
+use commands::clock::Clock;
+use commands::idempotency;
 use journal::archive::restore::restore;
 use journal::position::Position;
 
@@ -22,6 +24,14 @@ pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {
         count += restore(&tools.journal, &archive, end, told).await?;
         bar.finish_and_clear();
     }
+    idempotency::remember(&tools.journal, Clock::System.now()).await?;
+    let (vault, heads) = (tools.journal.vault(), tools.journal.heads().await?);
+    // What was appended after the archive's last commit is gone: it has not been seen.
+    let generation = vault.state().await?.generation;
+    vault
+        .belongs_to(&tools.journal.identity(), &heads, generation)
+        .await?;
+    vault.finished().await?;
     if plain.json {
         println!("{}", serde_json::json!({ "commits": count }));
     } else {

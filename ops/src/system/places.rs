@@ -4,41 +4,95 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use commands::clock::Clock;
+use commands::vault;
 use journal::archive::Archive;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
+use journal::vault::Vault;
 use journal::{Backend, Journal};
 use projections::db::Db;
 use projections::registry::Registry;
 
 use crate::master;
 use crate::settings::{Database, Settings};
+use crate::unfinished::Unfinished;
 
 /// The vault's secret behind the hashes that keep phones and emails unique.
 pub(super) const UNIQUE: &str = "unique";
 
-/// What whoever opens the log may do to what holds it.
+/// What a process opens the log for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holding {
-    /// Leaves it as it is.
-    Keeps,
-    /// Changes streams that were made with settings that we do not use any more.
-    Changes,
+pub enum Purpose {
+    /// To work with the log that is there, and to leave what holds it as it is. In NATS none is made; a
+    /// file is, where nothing is yet.
+    Look,
+    /// The same; streams that were made with settings that we do not use any more are changed.
+    Use,
+    /// To begin, where nothing is yet.
+    Begin,
 }
 
-/// The log, with the keys that open it.
-pub(super) async fn open_journal(settings: &Settings, holding: Holding) -> anyhow::Result<Journal> {
-    open_journal_as(settings, holding, None).await
+/// The log, with the keys that open it: refused where the two do not belong together.
+pub(super) async fn open_journal(settings: &Settings, purpose: Purpose) -> anyhow::Result<Journal> {
+    let keys = master::open_vault(settings).await?;
+    Unfinished::refuse(&keys).await?;
+    let lost = keys.state().await?.log;
+    let make = match &settings.nats_url {
+        // A log that is gone is restored, and not begun anew because a process was started again.
+        Some(_) => purpose == Purpose::Begin && lost.is_none(),
+        None => true,
+    };
+    if settings.nats_url.is_none() && !settings.data_dir.join("log.db").exists() {
+        ensure!(
+            lost.is_none(),
+            "log.db is missing from {}, and the vault of keys there is that of a log that was in use: \
+             restore it from a backup, or take another folder with DATA_DIR",
+            settings.data_dir.display()
+        );
+    }
+    let opening = Opening {
+        make,
+        change_streams: purpose != Purpose::Look,
+        identity: None,
+    };
+    let journal = connect(settings, keys, opening).await?;
+    let begins = purpose == Purpose::Begin;
+    let lost = vault::check(&journal, Clock::System.now(), begins).await?;
+    if !lost.is_empty() {
+        tracing::warn!(
+            "the keys of {} are lost: what they seal cannot be read",
+            vault::named(&lost)
+        );
+    }
+    if !journal.vault().is_made() {
+        ensure!(
+            begins || settings.nats_url.is_none(),
+            "there is no vault of keys yet: start a process with the role commands first"
+        );
+        journal.vault().make().await?;
+    }
+    Ok(journal)
 }
 
-/// The same; a new log gets this identity.
-pub(super) async fn open_journal_as(
+/// How a log in NATS is opened.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Opening {
+    /// Made, where there is none.
+    pub(super) make: bool,
+    /// Its streams changed, where they were made with settings that we do not use any more.
+    pub(super) change_streams: bool,
+    /// The identity that a new one gets.
+    pub(super) identity: Option<String>,
+}
+
+/// The log and the keys at hand, whatever they are.
+pub(super) async fn connect(
     settings: &Settings,
-    holding: Holding,
-    identity: Option<String>,
+    vault: Vault,
+    opening: Opening,
 ) -> anyhow::Result<Journal> {
-    let vault = master::open_vault(settings).await?;
     let Some(url) = &settings.nats_url else {
         let path = data_dir(settings)?.join("log.db");
         let journal = SqliteJournal::open(&path)
@@ -50,8 +104,9 @@ pub(super) async fn open_journal_as(
         replicas: settings.replicas.into(),
         allow_lazy_sync: settings.allow_lazy_sync,
         monitor_url: settings.nats_monitor_url.clone(),
-        identity,
-        change_streams: holding == Holding::Changes,
+        identity: opening.identity,
+        make: opening.make,
+        change_streams: opening.change_streams,
         ..NatsOptions::new(&url.0)
     };
     let journal = NatsJournal::connect(options)
@@ -112,7 +167,7 @@ pub(crate) fn check_backup_dir(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// The data folder, for this process alone.
-pub(super) fn lock(data_dir: &Path) -> anyhow::Result<File> {
+pub(crate) fn lock(data_dir: &Path) -> anyhow::Result<File> {
     fs::create_dir_all(data_dir)
         .with_context(|| format!("DATA_DIR {} cannot be made", data_dir.display()))?;
     let file = File::create(data_dir.join("lock"))

@@ -77,5 +77,6 @@ fn commit(lead: u64, events: &[LeadEvent], version: u64) -> Commit {
         at: Clock::System.now(),
         prev_hash: None,
         keys: Vec::new(),
+        asked: None,
     }
 }

@@ -37,6 +37,24 @@ impl Crm {
         process::run(self.folder.path(), &self.environment, arguments)
     }
 
+    /// The same with these settings beside those of all.
+    #[must_use]
+    pub fn cli_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut environment = self.environment.clone();
+        let set = settings.iter().copied();
+        environment.extend(set.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        process::run(self.folder.path(), &environment, arguments)
+    }
+
+    /// Sets a variable for every command and, from their next start on, for every process.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        for process in &mut self.processes {
+            process.set(name, Some(value));
+        }
+    }
+
     /// Runs a command that must end well, and answers what it printed.
     ///
     /// # Panics

@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
+use commands::people::{Known, People, Person};
 use jiff::Timestamp;
 use journal::token::Token;
 use journal::vault::{OURS, Row};
 
-use super::{Erasure, Known, Person, plan};
+use super::{Erasure, plan};
 
 const MAIN: &str = "main";
 
@@ -37,6 +38,7 @@ fn since(hour: u8, erased: bool) -> Known {
     Known {
         began: moment(hour),
         erased,
+        certain: true,
     }
 }
 
@@ -50,7 +52,7 @@ fn nobody_who_was_erased_gets_a_key_back() {
         key(3, Some("03")),
         key(4, None),
     ];
-    let people = HashMap::from([
+    let people = People(HashMap::from([
         (person(1), since(8, false)),
         // Erased after the backup.
         (person(2), since(8, false)),
@@ -58,7 +60,7 @@ fn nobody_who_was_erased_gets_a_key_back() {
         (person(3), since(8, true)),
         // Erased between the log and the keys.
         (person(4), since(8, false)),
-    ]);
+    ]));
     let plan = plan(keys.clone(), &[erased(2, 9), erased(2, 9)], &people).unwrap();
     assert_eq!(plan.erase, [person(2), person(4)]);
     let mut restored = plan.keys;
@@ -81,7 +83,7 @@ fn a_number_that_is_given_again_is_another_person() {
     // 5 came after an earlier restore and has the number of somebody who was erased before it; 6
     // came and went after the log was read, so the next contact will be 6.
     let keys = vec![key(5, Some("05")), key(6, None), key(7, Some("07"))];
-    let people = HashMap::from([(person(5), since(12, false))]);
+    let people = People(HashMap::from([(person(5), since(12, false))]));
     let plan = plan(keys, &[erased(5, 9), erased(6, 13)], &people).unwrap();
     assert_eq!(plan.keys, [key(5, Some("05"))]);
     assert_eq!(plan.erase, []);
