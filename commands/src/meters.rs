@@ -21,6 +21,7 @@ const EFFECTS: &str = "rapport_effects_total";
 const EFFECTS_UNKNOWN: &str = "rapport_effects_unknown_total";
 const EFFECT_SECONDS: &str = "rapport_effect_seconds";
 const POLICY_LAG: &str = "rapport_policy_lag_events";
+const POLICY_PARKED: &str = "rapport_policy_parked";
 const POLICY_HEARTBEAT: &str = "rapport_policy_heartbeat_seconds";
 
 /// The metrics of this crate.
@@ -64,6 +65,11 @@ pub const METERS: &[Meter] = &[
         POLICY_LAG,
         &["policy", "partition"],
         "Commits that a policy has not reacted to; from the process that holds its cursor",
+    ),
+    Meter::gauge(
+        POLICY_PARKED,
+        &["policy", "partition"],
+        "Aggregates that a policy leaves aside and tries again later; from the process that holds its cursor",
     ),
     Meter::gauge(
         POLICY_HEARTBEAT,
@@ -178,10 +184,21 @@ impl OfCategory {
     }
 }
 
-/// How far a policy is behind in a partition, said now.
+/// How far a policy is in a partition.
+pub(crate) struct Far {
+    /// Commits that it has not met.
+    pub(crate) behind: u64,
+    /// Aggregates that it leaves aside.
+    pub(crate) parked: usize,
+}
+
+/// How far a policy is in a partition, said now.
 #[expect(clippy::cast_precision_loss, reason = "a gauge")]
-pub(crate) fn policy(policy: &'static str, partition: u16, behind: u64, now: jiff::Timestamp) {
+pub(crate) fn policy(policy: &'static str, partition: u16, far: Far, now: jiff::Timestamp) {
+    let Far { behind, parked } = far;
     let partition = partition.to_string();
+    metrics::gauge!(POLICY_PARKED, "policy" => policy, "partition" => partition.clone())
+        .set(parked as f64);
     metrics::gauge!(POLICY_LAG, "policy" => policy, "partition" => partition.clone())
         .set(behind as f64);
     metrics::gauge!(POLICY_HEARTBEAT, "policy" => policy, "partition" => partition)
@@ -190,6 +207,8 @@ pub(crate) fn policy(policy: &'static str, partition: u16, behind: u64, now: jif
 
 /// How far a policy is in a partition is another's to say.
 pub(crate) fn policy_of_another(policy: &'static str, partition: u16) {
-    metrics::gauge!(POLICY_LAG, "policy" => policy, "partition" => partition.to_string())
-        .set(UNKNOWN);
+    for gauge in [POLICY_LAG, POLICY_PARKED] {
+        metrics::gauge!(gauge, "policy" => policy, "partition" => partition.to_string())
+            .set(UNKNOWN);
+    }
 }

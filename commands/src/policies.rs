@@ -1,183 +1,127 @@
 //! Process managers: an event in, commands out.
 //!
-//! A policy follows the log from its cursor. One process holds the cursor at a time, by a
-//! lease in the log's claims; a policy's commands carry ids derived from the event, so even
-//! two holders, or a crash before the cursor moved, change nothing twice.
+//! - here: what a policy is, and the runtime that every one of them shares
+//! - [`cursor`]: how far one has come, and which process holds it
+//! - `begin`: its first time on a log; `following`: one partition; `parking`: what is left aside
+//! - [`status`]: what people see of policies, and where they let one go on
+//! - [`transfer`], [`erasure`]: two of them
+//!
+//! A policy follows the log from its cursor, which is kept for ever. One process holds it at a
+//! time, by a lease; a policy's commands carry ids derived from the event, so even two holders, or
+//! a crash before the cursor moved, change nothing twice. A policy whose cursor is lost does
+//! nothing until a person says from where: history is not news.
 
+mod begin;
 pub mod cursor;
 pub mod erasure;
+mod following;
+mod parking;
+pub mod status;
 pub mod transfer;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures::StreamExt as _;
+use domain::policy::{PolicyId, Start};
+use journal::JournalError;
 use journal::envelope::Recorded;
 use journal::health::{Part, supervised};
-use journal::{Journal, JournalError, failpoint};
+use schemas::any::DomainEvent;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::lease::Watch;
-use crate::meters;
-use cursor::Cursor;
+use crate::desk::Desk;
+use crate::origin::Origin;
+use begin::Seen;
 
-/// How often the cursor is kept while events come.
-const KEEP_EVERY: Duration = Duration::from_secs(1);
-/// How long a process waits before it looks again whether a cursor is free, or a failed
-/// command goes through.
+/// How long a process waits before it looks again whether a cursor is free.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a policy does when something happened.
 pub trait Policy: Send + Sync + 'static {
-    /// Names its cursor.
-    fn name(&self) -> &'static str;
+    /// Which policy it is; names its cursors.
+    fn id(&self) -> PolicyId;
 
-    /// Reacts to a commit. A refusal is no error; an error is tried again, and holds up what
-    /// comes after.
-    fn react(&self, recorded: &Recorded) -> impl Future<Output = Result<(), JournalError>> + Send;
+    /// Where it starts on a log on which it has never begun.
+    fn starts(&self) -> Start;
+
+    /// Whether it reacts to events of this category. Others are not even decoded.
+    fn concerns(&self, category: &str) -> bool;
+
+    /// Reacts to an event. A refusal is no error; after an error the aggregate is left aside and
+    /// tried again, in order, while others go on.
+    fn react(&self, fact: &Fact<'_>) -> impl Future<Output = Result<(), JournalError>> + Send;
+}
+
+/// An event, and where it stands.
+#[derive(Debug)]
+pub struct Fact<'a> {
+    /// The commit that holds it.
+    pub recorded: &'a Recorded,
+    /// Its place in the commit, from 0.
+    pub index: usize,
+    /// What happened.
+    pub event: DomainEvent,
+}
+
+impl Fact<'_> {
+    /// The origin of the policy's command number `command`, from 0, because of this event: whoever
+    /// reacts, and however often, commits under the same ids, and no two commands share theirs.
+    #[must_use]
+    pub fn origin(&self, actor: &str, command: usize) -> Origin {
+        let commit = &self.recorded.commit;
+        let (workspace, cause) = (commit.workspace.clone(), commit.commit_id);
+        let origin = Origin::because_of(workspace, actor, commit.correlation, cause);
+        match (self.index, command) {
+            // As ids were made before there were places: what was done then is found done.
+            (0, 0) => origin,
+            (index, command) => origin.step(format!("{index}.{command}")),
+        }
+    }
+
+    /// The commit that holds it.
+    #[must_use]
+    pub const fn cause(&self) -> Uuid {
+        self.recorded.commit.commit_id
+    }
 }
 
 /// Runs a policy over every partition, until it is dropped.
-pub async fn run<P: Policy>(policy: P, journal: Journal, clock: Clock) {
+pub async fn run<P: Policy>(policy: P, desk: Desk, clock: Clock) {
     let policy = Arc::new(policy);
+    let task = format!("policy-{}", policy.id());
+    let health = desk.journal().health().clone();
+    until_begun(&*policy, &desk, &clock, &health.part(&task)).await;
     let mut partitions = JoinSet::new();
-    for partition in 0..journal.partitions() {
-        let (policy, journal, clock) = (Arc::clone(&policy), journal.clone(), clock.clone());
-        let task = format!("policy-{}", policy.name());
-        let part = journal.health().part_of(&task, partition);
-        partitions.spawn(supervised(part, move |part| {
-            let (policy, journal, clock) = (Arc::clone(&policy), journal.clone(), clock.clone());
-            async move { keep_following(&*policy, &journal, &clock, partition, part).await }
+    for partition in 0..desk.journal().partitions() {
+        let (policy, desk, clock) = (Arc::clone(&policy), desk.clone(), clock.clone());
+        partitions.spawn(supervised(health.part_of(&task, partition), move |part| {
+            let (policy, desk, clock) = (Arc::clone(&policy), desk.clone(), clock.clone());
+            async move {
+                following::keep_following(&*policy, desk.journal(), &clock, partition, part).await;
+            }
         }));
     }
     partitions.join_all().await;
 }
 
-async fn keep_following<P: Policy>(
-    policy: &P,
-    journal: &Journal,
-    clock: &Clock,
-    partition: u16,
-    part: Part,
-) {
-    let mut watch = Watch::default();
+/// Waits until it has begun on this log.
+async fn until_begun<P: Policy>(policy: &P, desk: &Desk, clock: &Clock, part: &Part) {
+    let mut seen = Seen::new(desk.journal().partitions());
     loop {
-        if let Err(error) = follow(policy, journal, clock, partition, &mut watch, &part).await {
-            tracing::warn!(%error, policy = policy.name(), partition, "policy pauses");
-            part.fails(error);
+        match begin::begin(policy.id(), policy.starts(), desk, clock, &mut seen).await {
+            Ok(true) => return,
+            // An older program runs it, or nothing has ever happened.
+            Ok(false) => part.works(),
+            Err(error) => {
+                tracing::warn!(%error, policy = %policy.id(), "policy has not begun yet");
+                part.fails(error);
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Follows one partition for as long as this process holds the cursor.
-async fn follow<P: Policy>(
-    policy: &P,
-    journal: &Journal,
-    clock: &Clock,
-    partition: u16,
-    watch: &mut Watch<u64>,
-    part: &Part,
-) -> Result<(), JournalError> {
-    let taken = Cursor::take(journal, clock, policy.name(), partition, watch).await;
-    let Some(mut cursor) =
-        taken.inspect_err(|_| meters::policy_of_another(policy.name(), partition))?
-    else {
-        meters::policy_of_another(policy.name(), partition);
-        part.works();
-        return Ok(());
-    };
-    // Before anything is done: a policy that cannot go on must say how far it is behind.
-    cursor.report().await;
-    let mut feed = journal.follow(partition, cursor.sequence());
-    let mut kept = Instant::now();
-    loop {
-        let batch = match tokio::time::timeout(KEEP_EVERY, feed.next()).await {
-            Ok(batch) => batch.transpose()?.unwrap_or_default(),
-            Err(_nothing_new) => Vec::new(),
-        };
-        part.works();
-        for entry in &batch {
-            // What cannot be read is noted by the log itself, and holds nobody up.
-            if let Some(recorded) = entry.commit() {
-                policy.react(recorded).await?;
-                part.works();
-                failpoint::reach("policy.reacted");
-            }
-            cursor.passed(entry.position().sequence);
-            if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
-                meters::policy_of_another(policy.name(), partition);
-                return Ok(());
-            }
-        }
-        if kept.elapsed() > KEEP_EVERY && !keep(&mut cursor, &mut kept).await? {
-            meters::policy_of_another(policy.name(), partition);
-            return Ok(());
-        }
-    }
-}
-
-async fn keep(cursor: &mut Cursor, kept: &mut Instant) -> Result<bool, JournalError> {
-    *kept = Instant::now();
-    let ours = cursor.keep().await?;
-    if ours {
-        cursor.report().await;
-    }
-    Ok(ours)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use domain::id::LeadId;
-    use domain::lead::aggregate::Lead;
-    use domain::lead::command::LeadCommand;
-    use domain::lead::stage::LeadSource;
-    use journal::memory::MemoryJournal;
-    use journal::token::Token;
-    use journal::{Journal, JournalError};
-
-    use super::{Policy, Recorded, run};
-    use crate::clock::Clock;
-    use crate::desk::Desk;
-    use crate::origin::Origin;
-
-    struct Panics;
-
-    impl Policy for Panics {
-        fn name(&self) -> &'static str {
-            "panics"
-        }
-
-        async fn react(&self, _recorded: &Recorded) -> Result<(), JournalError> {
-            panic!("on purpose")
-        }
-    }
-
-    #[tokio::test]
-    async fn a_policy_that_panics_stands_still_by_name() {
-        let journal = Journal::from(MemoryJournal::new());
-        let desk = Desk::local(journal.clone(), Clock::System);
-        let origin = Origin::new(Token::try_new("main").unwrap(), "test");
-        let open = LeadCommand::Open {
-            source: LeadSource::Partner,
-            business_domain: None,
-            contact: None,
-        };
-        desk.send::<Lead>(LeadId(1), open, &origin).await.unwrap();
-        let running = tokio::spawn(run(Panics, journal.clone(), Clock::System));
-        let named = async {
-            loop {
-                if let Some(still) = journal.health().standing_still().pop() {
-                    break still.task;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let named = tokio::time::timeout(Duration::from_secs(30), named).await;
-        assert_eq!(named.as_deref(), Ok("policy-panics 0"));
-        running.abort();
-    }
-}
+mod tests;

@@ -14,8 +14,6 @@ use domain::number::NumbersError;
 use domain::sale::aggregate::{Sale, SaleError};
 use domain::sale::command::SaleCommand;
 use journal::store::Loaded;
-use journal::token::Token;
-use uuid::Uuid;
 
 use crate::desk::{Desk, Outcome, failed};
 use crate::numbers::Allocator;
@@ -68,15 +66,10 @@ impl Transfers {
         let fixed = after.state.open.as_ref().and_then(|lead| lead.transfer);
         let (sale, amount) = fixed.unwrap_or((sale, amount));
         let cause = after.last_commit().unwrap_or(origin.correlation);
-        let opened = open_sale(
-            &self.desk,
-            &origin.workspace,
-            lead,
-            sale,
-            amount,
-            origin.correlation,
-            cause,
-        );
+        // As the policy does, so that both do it once.
+        let workspace = origin.workspace.clone();
+        let origin = Origin::because_of(workspace, POLICY, origin.correlation, cause);
+        let opened = open_sale(&self.desk, lead, sale, amount, &origin);
         Ok((sale, opened.await?))
     }
 
@@ -110,14 +103,11 @@ impl Transfers {
 /// Opens the sale that a transfer fixed; opening it again changes nothing.
 pub async fn open_sale(
     desk: &Desk,
-    workspace: &Token,
     lead: LeadId,
     sale: SaleId,
     amount: Money,
-    correlation: Uuid,
-    cause: Uuid,
+    origin: &Origin,
 ) -> Outcome<Sale> {
-    let origin = Origin::because_of(workspace.clone(), POLICY, correlation, cause);
-    desk.send::<Sale>(sale, SaleCommand::Open { lead, amount }, &origin)
+    desk.send::<Sale>(sale, SaleCommand::Open { lead, amount }, origin)
         .await
 }

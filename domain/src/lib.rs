@@ -13,6 +13,7 @@
 //! - [`key`]: an API key and what it may do
 //! - [`undo`]: what reverses an earlier event
 //! - [`vault`]: which vault of keys belongs to the log
+//! - [`policy`]: which policies have begun on this log
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
 //! - [`text`]: the one validator of what people type
 
@@ -25,6 +26,7 @@ pub mod key;
 pub mod lead;
 pub mod money;
 pub mod number;
+pub mod policy;
 pub mod sale;
 pub mod text;
 pub mod undo;

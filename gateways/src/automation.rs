@@ -4,16 +4,17 @@
 use commands::desk::Desk;
 use commands::http::api::Api;
 use commands::origin::Origin;
-use commands::policies::Policy;
+use commands::policies::{Fact, Policy};
 use cqrs_es::{Aggregate as _, AggregateError};
 use domain::automation::{Automation, AutomationId, Rule};
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::money::Money;
+use domain::policy::{PolicyId, Start};
 use journal::JournalError;
-use journal::envelope::Recorded;
 use journal::token::Token;
+use schemas::any::DomainEvent;
 
 use crate::analysis::{Analyses, AnalysisError};
 
@@ -92,43 +93,51 @@ impl Automatic {
 }
 
 impl Policy for Automatic {
-    fn name(&self) -> &'static str {
-        "automation"
+    fn id(&self) -> PolicyId {
+        PolicyId::Automation
     }
 
-    async fn react(&self, recorded: &Recorded) -> Result<(), JournalError> {
-        let commit = &recorded.commit;
-        let number = commit.id.as_str().parse().map(LeadId);
-        let (Lead::TYPE, Ok(lead)) = (commit.category.as_str(), number) else {
-            return Ok(());
-        };
-        for event in &commit.events {
-            let origin = Origin::because_of(
-                commit.workspace.clone(),
-                ACTOR,
-                commit.correlation,
-                commit.commit_id,
-            );
-            match schemas::codec::decode(event) {
-                Ok(LeadEvent::MessagesRecorded { .. }) => {
-                    self.analyze_after_messages(lead, &origin).await?;
-                }
-                Ok(LeadEvent::Analyzed(_)) => self.transfer_when_ready(lead, &origin).await?,
-                Ok(
-                    LeadEvent::Opened { .. }
-                    | LeadEvent::DomainSet { .. }
-                    | LeadEvent::ContactLinked { .. }
-                    | LeadEvent::StageChanged { .. }
-                    | LeadEvent::Transferred { .. }
-                    | LeadEvent::DomainCleared {}
-                    | LeadEvent::ContactUnlinked {}
-                    | LeadEvent::MessagesWithdrawn { .. }
-                    | LeadEvent::AnalysisWithdrawn {},
-                )
-                | Err(_) => {}
+    /// Rules act on what happens while they are on: what happened before is not theirs.
+    fn starts(&self) -> Start {
+        Start::Now
+    }
+
+    fn concerns(&self, category: &str) -> bool {
+        category == Lead::TYPE
+    }
+
+    async fn react(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
+        let id = fact.recorded.commit.id.as_str();
+        let lead = id.parse().map(LeadId).map_err(JournalError::unavailable)?;
+        let origin = fact.origin(ACTOR, 0);
+        match &fact.event {
+            DomainEvent::Lead(LeadEvent::MessagesRecorded { .. }) => {
+                self.analyze_after_messages(lead, &origin).await
             }
+            DomainEvent::Lead(LeadEvent::Analyzed(_)) => {
+                self.transfer_when_ready(lead, &origin).await
+            }
+            DomainEvent::Lead(
+                LeadEvent::Opened { .. }
+                | LeadEvent::DomainSet { .. }
+                | LeadEvent::ContactLinked { .. }
+                | LeadEvent::StageChanged { .. }
+                | LeadEvent::Transferred { .. }
+                | LeadEvent::DomainCleared {}
+                | LeadEvent::ContactUnlinked {}
+                | LeadEvent::MessagesWithdrawn { .. }
+                | LeadEvent::AnalysisWithdrawn {},
+            )
+            | DomainEvent::Sale(_)
+            | DomainEvent::Contact(_)
+            | DomainEvent::Automation(_)
+            | DomainEvent::Key(_)
+            | DomainEvent::Number(_)
+            | DomainEvent::Unique(_)
+            | DomainEvent::Webhook(_)
+            | DomainEvent::Vault(_)
+            | DomainEvent::Policy(_) => Ok(()),
         }
-        Ok(())
     }
 }
 

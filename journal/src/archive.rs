@@ -21,7 +21,8 @@ use crate::entry::Entry;
 use crate::envelope::CommitHash;
 use crate::health::{Part, supervised};
 use crate::position::Position;
-use crate::{Journal, JournalError, line, meters};
+use crate::token::Token;
+use crate::{Journal, JournalError, cursor, line, meters};
 
 /// How long a copier waits after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -153,6 +154,30 @@ impl Archive {
         each!(self, archive => archive.read(partition, after, limit).await)
     }
 
+    /// The policies' cursors that were copied last; KurrentDB keeps none.
+    pub async fn cursors(&self) -> Result<Vec<(Token, Vec<u8>)>, JournalError> {
+        match self {
+            Self::Postgres(archive) => archive.cursors().await,
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Copies the policies' cursors, where there are any. They are read before the commits behind
+    /// them are copied, so that what is restored is rather met twice than not at all.
+    async fn copy_cursors(&self, journal: &Journal) -> Result<(), JournalError> {
+        let mut cursors = Vec::new();
+        for name in cursor::names(journal.partitions())? {
+            let kept = journal.cursor(&name).await?;
+            cursors.extend(kept.map(|kept| (name, kept.body)));
+        }
+        match self {
+            Self::Postgres(archive) => archive.keep_cursors(&cursors).await,
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent(_) => Ok(()),
+        }
+    }
+
     /// Copies a log for ever. Several may do so at once; each commit is kept once.
     pub async fn copy(&self, journal: &Journal) {
         let copying = (0..journal.partitions()).map(|partition| {
@@ -190,6 +215,9 @@ impl Archive {
                     Err(error) => part.fails(error),
                 }
                 meters::archived(partition, head.copied().zip(copied.ok()));
+            }
+            if let Err(error) = self.copy_cursors(journal).await {
+                part.fails(error);
             }
             tokio::time::sleep(REPORT_EVERY).await;
         }

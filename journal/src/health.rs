@@ -24,6 +24,8 @@ pub use supervise::{supervised, supervised_thread};
 pub const FAILS: Duration = Duration::from_secs(5);
 /// A part that neither works nor waits, and that has not been heard of for this long, stands still.
 pub const SILENT: Duration = Duration::from_secs(30);
+/// So much of what a part leaves aside is named.
+pub const TOLD: usize = 20;
 /// So long after a failure a part that works again is believed: what fails every few seconds does
 /// not work in between.
 const BELIEVED: Duration = Duration::from_secs(10);
@@ -69,6 +71,7 @@ struct State {
     failing: Option<Failing>,
     /// It said so itself.
     still: Option<(String, Instant)>,
+    parked: Vec<Parked>,
 }
 
 #[derive(Debug)]
@@ -78,6 +81,17 @@ struct Failing {
     last: Instant,
     /// Whether once was enough, as a panic is.
     broke: bool,
+}
+
+/// Something that a part leaves aside, and tries again later, while everything else goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Parked {
+    /// Which part: `policy-transfer 0`.
+    pub task: String,
+    /// What is left aside, as `main.lead.7`.
+    pub what: String,
+    /// Why, without personal data.
+    pub reason: String,
 }
 
 /// A part that stands still.
@@ -123,6 +137,7 @@ impl Health {
                 idle: false,
                 failing: None,
                 still: None,
+                parked: Vec::new(),
             }),
         });
         shared.parts.insert(name, Arc::downgrade(&known));
@@ -139,6 +154,14 @@ impl Health {
         let parts = self.parts();
         let stands = |part: &Arc<Known>| part.lock().standstill(&part.name, now);
         parts.iter().filter_map(stands).collect()
+    }
+
+    /// Everything that is left aside, by part; at most [`TOLD`] of each.
+    #[must_use]
+    pub fn parked(&self) -> Vec<Parked> {
+        let parts = self.parts();
+        let parked = |part: &Arc<Known>| part.lock().parked.clone();
+        parts.iter().flat_map(parked).collect()
     }
 
     /// Sets the gauge of every task.
@@ -200,14 +223,25 @@ impl Part {
         state.still = Some((reason.to_string(), since));
     }
 
-    /// It has panicked, and whoever needs it begins it again.
-    pub(crate) fn restarts(&self) {
+    /// Names what it leaves aside now, each with the reason.
+    pub fn parks<'a>(&self, parked: impl Iterator<Item = (&'a str, &'a str)>) {
+        let task = &self.0.name;
+        let named = parked.take(TOLD).map(|(what, reason)| Parked {
+            task: task.clone(),
+            what: what.to_owned(),
+            reason: reason.to_owned(),
+        });
+        self.0.lock().parked = named.collect();
+    }
+
+    /// What it does has panicked, and is begun again by whoever needs it.
+    pub fn panicked(&self) {
         meters::task_restarts(&self.0.task, 1);
     }
 
     /// It has panicked, or has ended where it never should, and is begun again.
     fn broke(&self, reason: &str) {
-        self.restarts();
+        self.panicked();
         self.0.lock().fail(Instant::now(), reason.to_owned(), true);
     }
 
@@ -283,6 +317,7 @@ mod tests {
             idle: false,
             failing: None,
             still: None,
+            parked: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@
 //! - `pace`: batches instead of single commits, under load
 //! - [`health`]: which background tasks work, and which stand still
 //! - [`failpoint`]: places where a test lets the program die
+//! - [`claim`], [`cursor`]: what is kept beside the log, for 30 days and for ever
 //! - [`store`]: `cqrs_es::EventStore` over it, with cache and snapshots
 //!
 //! Invariant: a commit that was acknowledged is never lost, changed or reordered, and a
@@ -20,6 +21,7 @@
 pub mod archive;
 pub mod binding;
 pub mod claim;
+pub mod cursor;
 pub mod entry;
 pub mod envelope;
 pub mod failpoint;
@@ -50,6 +52,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use claim::{Claim, ClaimKey};
+use cursor::Kept;
 use entry::{Entry, Faults};
 use envelope::Sealed;
 use position::Position;
@@ -347,6 +350,22 @@ impl Journal {
             // Boxed for the reason given at `load`.
             Backend::Nats(journal) => journal.snapshot(stream).boxed().await,
         }
+    }
+
+    /// The cursor kept under a name, if there is one.
+    pub async fn cursor(&self, name: &token::Token) -> Result<Option<Kept>, JournalError> {
+        each!(self, journal => journal.cursor(name).await)
+    }
+
+    /// Keeps a cursor, if the kept one still has this revision (0: there is none); otherwise
+    /// [`JournalError::Conflict`]. Answers the new revision. Durable, and kept for ever.
+    pub async fn put_cursor(
+        &self,
+        name: &token::Token,
+        revision: u64,
+        body: Vec<u8>,
+    ) -> Result<u64, JournalError> {
+        each!(self, journal => journal.put_cursor(name, revision, body).await)
     }
 
     /// The claim kept under a key, if there is one that has not expired.

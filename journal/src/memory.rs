@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimKey};
+use crate::cursor::Kept;
 use crate::entry::{Entry, Fault, Stored, Unreadable};
 use crate::envelope::{Recorded, Sealed};
 use crate::position::Position;
-use crate::token::StreamId;
+use crate::token::{StreamId, Token};
 use crate::{Feed, JournalError};
 
 const FEED_BATCH: usize = 4096;
@@ -35,6 +36,7 @@ struct Inner {
     ids: HashMap<Uuid, u64>,
     snapshots: HashMap<StreamId, Vec<u8>>,
     claims: HashMap<ClaimKey, Claim>,
+    cursors: HashMap<Token, Kept>,
     claim_revision: u64,
 }
 
@@ -181,6 +183,26 @@ impl MemoryJournal {
         stream: &StreamId,
     ) -> Result<Option<Vec<u8>>, JournalError> {
         Ok(self.lock().snapshots.get(stream).cloned())
+    }
+
+    pub(crate) async fn cursor(&self, name: &Token) -> Result<Option<Kept>, JournalError> {
+        Ok(self.lock().cursors.get(name).cloned())
+    }
+
+    pub(crate) async fn put_cursor(
+        &self,
+        name: &Token,
+        revision: u64,
+        body: Vec<u8>,
+    ) -> Result<u64, JournalError> {
+        let mut inner = self.lock();
+        let kept = inner.cursors.get(name).map_or(0, |kept| kept.revision);
+        if kept != revision {
+            return Err(JournalError::Conflict);
+        }
+        let revision = revision + 1;
+        inner.cursors.insert(name.clone(), Kept { revision, body });
+        Ok(revision)
     }
 
     pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {

@@ -34,11 +34,12 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::claim::{Claim, ClaimKey};
+use crate::cursor::Kept;
 use crate::entry::{self, Entry, Fault, Unreadable};
 use crate::envelope::{MAX_BYTES, Recorded, Sealed};
 use crate::meters::InFlight;
 use crate::position::Position;
-use crate::token::StreamId;
+use crate::token::{StreamId, Token};
 use crate::{Feed, JournalError, partition_of};
 use fetch::Source;
 pub use options::NatsOptions;
@@ -69,6 +70,7 @@ struct Inner {
     snapshots: Source,
     claims: Source,
     options: NatsOptions,
+    cursors: Source,
 }
 
 impl NatsJournal {
@@ -91,6 +93,7 @@ impl NatsJournal {
             events: opened.events.into_iter().map(source).collect(),
             snapshots: source(opened.snapshots),
             claims: source(opened.claims),
+            cursors: source(opened.cursors),
             client,
             context,
             names,
@@ -105,7 +108,7 @@ impl NatsJournal {
     /// Looks at every copy of every stream, and at every node that the options name.
     pub async fn look(&self) -> Look {
         let inner = &self.inner;
-        let others = [&inner.snapshots, &inner.claims];
+        let others = [&inner.snapshots, &inner.claims, &inner.cursors];
         let watched = Watched {
             context: &inner.context,
             streams: inner
@@ -245,6 +248,31 @@ impl NatsJournal {
             .direct_last(&self.inner.names.snapshot(stream))
             .await?;
         Ok(kept.map(|message| message.payload.into()))
+    }
+
+    pub(crate) async fn cursor(&self, name: &Token) -> Result<Option<Kept>, JournalError> {
+        let subject = self.inner.names.cursor(name);
+        let kept = self.inner.cursors.newest(&subject).await?;
+        Ok(kept.map(|kept| Kept {
+            revision: kept.sequence,
+            body: kept.payload.into(),
+        }))
+    }
+
+    pub(crate) async fn put_cursor(
+        &self,
+        name: &Token,
+        revision: u64,
+        body: Vec<u8>,
+    ) -> Result<u64, JournalError> {
+        fits(&body)?;
+        let letter = Letter {
+            subject: self.inner.names.cursor(name),
+            id: fresh_id(),
+            body: body.into(),
+            expected_last: revision,
+        };
+        publish::put(&self.inner.client, &self.inner.cursors, &letter).await
     }
 
     pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {

@@ -21,11 +21,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::claim::{self, Claim, ClaimKey};
+use crate::cursor::Kept;
 use crate::entry::Entry;
 use crate::envelope::Sealed;
 use crate::health::Health;
 use crate::position::Position;
-use crate::token::StreamId;
+use crate::token::{StreamId, Token};
 use crate::{Feed, JournalError};
 use checkpoint::Checkpoints;
 use row::entries;
@@ -242,6 +243,47 @@ impl SqliteJournal {
                 .optional()
         })
         .await
+    }
+
+    pub(crate) async fn cursor(&self, name: &Token) -> Result<Option<Kept>, JournalError> {
+        let name = name.clone();
+        self.read_with(move |connection| {
+            connection
+                .prepare_cached("SELECT revision, body FROM cursors WHERE name = ?1")?
+                .query_row([name.as_str()], |row| {
+                    Ok(Kept {
+                        revision: row.get(0)?,
+                        body: row.get(1)?,
+                    })
+                })
+                .optional()
+        })
+        .await
+    }
+
+    pub(crate) async fn put_cursor(
+        &self,
+        name: &Token,
+        revision: u64,
+        body: Vec<u8>,
+    ) -> Result<u64, JournalError> {
+        let name = name.clone();
+        let changed = self.inner.writer.run(move |connection| {
+            let sql = if revision == 0 {
+                "INSERT INTO cursors (name, revision, body) VALUES (?1, ?2 + 1, ?3) \
+                 ON CONFLICT DO NOTHING"
+            } else {
+                "UPDATE cursors SET revision = revision + 1, body = ?3 \
+                 WHERE name = ?1 AND revision = ?2"
+            };
+            let mut statement = connection.prepare_cached(sql)?;
+            statement.execute(params![name.as_str(), revision, body])
+        });
+        if changed.await? == 1 {
+            Ok(revision + 1)
+        } else {
+            Err(JournalError::Conflict)
+        }
     }
 
     pub(crate) async fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, JournalError> {

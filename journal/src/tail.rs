@@ -105,7 +105,7 @@ async fn hand_round(round: Arc<Round>, feed: Feed, part: Part) {
     let reason = match handing.catch_unwind().await {
         Ok(reason) => reason,
         Err(_panic) => {
-            part.restarts();
+            part.panicked();
             "reading the end of the log panicked".into()
         }
     };

@@ -33,6 +33,9 @@ enum Command {
     /// See and rebuild the read models
     #[command(subcommand)]
     Projections(Projections),
+    /// See the policies, what acts by itself on events, and say where one goes on
+    #[command(subcommand)]
+    Policies(Policies),
     /// API keys, and the keys of personal data
     #[command(subcommand)]
     Keys(Keys),
@@ -225,6 +228,27 @@ pub enum Projections {
 }
 
 #[derive(Subcommand)]
+pub enum Policies {
+    /// Print every policy, how far it is and which aggregates it leaves aside
+    List(Plain),
+    /// Let a policy go on from another place; it acts on everything behind that
+    Start {
+        /// Its name, as the list has it
+        name: String,
+        /// Where: now (only on what comes), beginning, or behind a position as 0:1234, for each partition
+        #[arg(
+            long,
+            value_name = "now|beginning|POSITION",
+            value_delimiter = ',',
+            required = true
+        )]
+        from: Vec<String>,
+        #[command(flatten)]
+        plain: Plain,
+    },
+}
+
+#[derive(Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum Backtest {
     /// Print both funnels: by today's scoring rules, and by those of a file
@@ -351,6 +375,7 @@ impl Cli {
             Command::Serve(serve) => crate::server::serve(serve).await,
             Command::Events(events) => crate::events::run(events).await,
             Command::Projections(projections) => crate::projections_cmd::run(projections).await,
+            Command::Policies(policies) => crate::policies_cmd::run(policies).await,
             Command::Keys(keys) => crate::keys::run(keys).await,
             Command::Contacts(contacts) => crate::contacts::run(contacts).await,
             Command::Backtest(backtest) => crate::backtest::run(backtest).await,

@@ -17,6 +17,7 @@ mod events;
 mod keys;
 mod master;
 mod openapi;
+mod policies_cmd;
 mod progress;
 mod projections_cmd;
 mod server;

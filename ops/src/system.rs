@@ -210,23 +210,17 @@ impl System {
             tasks.spawn(disk::watch(journal.health().clone(), folder));
         }
         if self.plays(RoleOf::Commands) {
-            tasks.spawn(policies::run(
-                OpenSales::new(desk.clone()),
-                journal.clone(),
-                Clock::System,
-            ));
+            let sales = OpenSales::new(desk.clone());
+            tasks.spawn(policies::run(sales, desk.clone(), Clock::System));
             tasks.spawn(vault::watch(journal.clone()));
             let vault = journal.vault().clone();
-            tasks.spawn(policies::run(
-                DestroyKeys::new(vault),
-                journal.clone(),
-                Clock::System,
-            ));
+            let keys = DestroyKeys::new(vault);
+            tasks.spawn(policies::run(keys, desk.clone(), Clock::System));
             let ticker = Ticker::new(desk.clone(), self.views.clone(), Clock::System);
             tasks.spawn(ticker.run());
             if let Some(folder) = self.backup_dir.clone() {
                 let noting = NoteErasures::new(folder);
-                tasks.spawn(policies::run(noting, journal.clone(), Clock::System));
+                tasks.spawn(policies::run(noting, desk.clone(), Clock::System));
             }
             if let Backend::Nats(nats) = journal.backend() {
                 tasks.spawn(desk::serve(desk.clone(), nats.client().clone()));
@@ -242,7 +236,7 @@ impl System {
         }
         if self.plays(RoleOf::GatewayAi) {
             let automatic = Automatic::new(self.api.clone(), self.analyses.clone());
-            tasks.spawn(policies::run(automatic, journal.clone(), Clock::System));
+            tasks.spawn(policies::run(automatic, desk.clone(), Clock::System));
         }
         if self.plays(RoleOf::GatewayWebhooks) {
             let caller = Caller::try_new(journal, Clock::System, self.webhooks.clone());

@@ -11,7 +11,7 @@ use commands::clock::Clock;
 use commands::desk::Desk;
 use commands::lease::Watch;
 use commands::origin::Origin;
-use commands::policies::cursor::Cursor;
+use commands::policies::cursor::Lease;
 use cqrs_es::{Aggregate as _, AggregateError};
 use domain::effect::{CLOCKS_DIFFER, Tick};
 use domain::id::WebhookId;
@@ -100,12 +100,12 @@ impl Ticker {
     /// Takes the lease, or keeps it.
     async fn hold(
         &self,
-        lease: Option<Cursor>,
+        lease: Option<Lease>,
         watch: &mut Watch<u64>,
-    ) -> Result<Option<Cursor>, JournalError> {
+    ) -> Result<Option<Lease>, JournalError> {
         match lease {
             Some(mut lease) => lease.keep().await.map(|kept| kept.then_some(lease)),
-            None => Cursor::take(self.desk.journal(), &self.clock, ACTOR, 0, watch).await,
+            None => Lease::take(self.desk.journal(), &self.clock, ACTOR, watch).await,
         }
     }
 

@@ -9,6 +9,7 @@ use domain::key::{ApiKey, KeyEvent};
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::number::{Numbers, NumbersEvent};
+use domain::policy::{PolicyEvent, PolicyRecord};
 use domain::sale::aggregate::Sale;
 use domain::sale::event::SaleEvent;
 use domain::unique::{Reservations, UniqueEvent};
@@ -98,4 +99,5 @@ any! {
     Unique: Reservations, UniqueEvent;
     Webhook: Webhook, WebhookEvent;
     Vault: VaultBinding, VaultEvent;
+    Policy: PolicyRecord, PolicyEvent;
 }

@@ -5,6 +5,7 @@ use domain::contact::event::ContactEvent;
 use domain::key::KeyEvent;
 use domain::lead::event::LeadEvent;
 use domain::number::NumbersEvent;
+use domain::policy::PolicyEvent;
 use domain::sale::event::SaleEvent;
 use domain::unique::UniqueEvent;
 use domain::vault::VaultEvent;
@@ -48,6 +49,7 @@ fn variants() -> impl Iterator<Item = Value> {
         one_of::<UniqueEvent>(),
         one_of::<WebhookEvent>(),
         one_of::<VaultEvent>(),
+        one_of::<PolicyEvent>(),
     ]
     .into_iter()
     .flatten()

@@ -18,6 +18,7 @@ use domain::lead::scoring::{Recommendation, Score};
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use domain::money::{Currency, Money};
 use domain::number::NumbersEvent;
+use domain::policy::{Mark, PolicyEvent, Start};
 use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
 use domain::unique::UniqueEvent;
@@ -167,6 +168,7 @@ fn encoded(event: &DomainEvent) -> String {
         DomainEvent::Unique(event) => codec::encode(event),
         DomainEvent::Webhook(event) => codec::encode(event),
         DomainEvent::Vault(event) => codec::encode(event),
+        DomainEvent::Policy(event) => codec::encode(event),
     };
     raw.unwrap().get().to_owned()
 }
@@ -277,6 +279,14 @@ fn samples() -> Vec<DomainEvent> {
                 enabled: true,
                 value: 5,
             },
+        }
+        .into(),
+        PolicyEvent::Began { from: Start::Now }.into(),
+        PolicyEvent::Placed {
+            at: vec![Mark {
+                partition: 0,
+                sequence: 1234,
+            }],
         }
         .into(),
         KeyEvent::Issued {

@@ -5,6 +5,7 @@ use domain::contact::aggregate::Contact;
 use domain::key::ApiKey;
 use domain::lead::aggregate::Lead;
 use domain::number::Numbers;
+use domain::policy::PolicyRecord;
 use domain::sale::aggregate::Sale;
 use domain::unique::Reservations;
 use domain::webhook::aggregate::Webhook;
@@ -66,6 +67,7 @@ stores! {
     numbers: Numbers,
     reservations: Reservations,
     webhooks: Webhook,
+    policies: PolicyRecord,
 }
 
 impl Stores {

@@ -3,11 +3,13 @@
 use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::contact::event::ContactEvent;
+use domain::policy::{PolicyId, Start};
 use journal::JournalError;
-use journal::envelope::{Commit, Recorded};
+use journal::envelope::Commit;
 use journal::vault::{Subject, Vault};
+use schemas::any::DomainEvent;
 
-use super::Policy;
+use super::{Fact, Policy};
 
 /// Whether a commit erases the person whom its stream is about. It may be sealed.
 #[must_use]
@@ -17,6 +19,18 @@ pub fn erases(commit: &Commit) -> bool {
             .events
             .iter()
             .any(|event| matches!(schemas::codec::decode(event), Ok(ContactEvent::Erased {})))
+}
+
+/// Whether events of this category may erase somebody.
+#[must_use]
+pub fn may_erase(category: &str) -> bool {
+    category == Contact::TYPE
+}
+
+/// Whether an event erases the person whom its stream is about.
+#[must_use]
+pub fn is_erasure(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::Contact(ContactEvent::Erased {}))
 }
 
 /// Destroys the keys of those who were erased.
@@ -33,13 +47,21 @@ impl DestroyKeys {
 }
 
 impl Policy for DestroyKeys {
-    fn name(&self) -> &'static str {
-        "erasure"
+    fn id(&self) -> PolicyId {
+        PolicyId::Erasure
     }
 
-    async fn react(&self, recorded: &Recorded) -> Result<(), JournalError> {
-        if erases(&recorded.commit) {
-            let subject = Subject::of(&recorded.commit.stream());
+    fn starts(&self) -> Start {
+        Start::Beginning
+    }
+
+    fn concerns(&self, category: &str) -> bool {
+        may_erase(category)
+    }
+
+    async fn react(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
+        if is_erasure(&fact.event) {
+            let subject = Subject::of(&fact.recorded.commit.stream());
             self.vault.destroy(&subject).await?;
         }
         Ok(())

@@ -4,12 +4,13 @@ use cqrs_es::{Aggregate as _, AggregateError};
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
+use domain::policy::{PolicyId, Start};
 use journal::JournalError;
-use journal::envelope::Recorded;
+use schemas::any::DomainEvent;
 
-use super::Policy;
+use super::{Fact, Policy};
 use crate::desk::Desk;
-use crate::sales::open_sale;
+use crate::sales::{POLICY, open_sale};
 
 /// Opens the sales that transfers fixed.
 pub struct OpenSales {
@@ -25,47 +26,40 @@ impl OpenSales {
 }
 
 impl Policy for OpenSales {
-    fn name(&self) -> &'static str {
-        "transfer"
+    fn id(&self) -> PolicyId {
+        PolicyId::Transfer
     }
 
-    async fn react(&self, recorded: &Recorded) -> Result<(), JournalError> {
-        let commit = &recorded.commit;
-        if commit.category.as_str() != Lead::TYPE {
+    fn starts(&self) -> Start {
+        Start::Beginning
+    }
+
+    fn concerns(&self, category: &str) -> bool {
+        category == Lead::TYPE
+    }
+
+    async fn react(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
+        let DomainEvent::Lead(LeadEvent::Transferred { sale, amount, .. }) = &fact.event else {
             return Ok(());
-        }
-        for event in &commit.events {
-            let Ok(LeadEvent::Transferred { sale, amount, .. }) = schemas::codec::decode(event)
-            else {
-                continue;
-            };
-            let Ok(lead) = commit.id.as_str().parse().map(LeadId) else {
-                continue;
-            };
-            let opened = open_sale(
-                &self.desk,
-                &commit.workspace,
-                lead,
-                sale,
-                amount,
-                commit.correlation,
-                commit.commit_id,
-            )
-            .await;
-            match opened {
-                Ok(_) => {}
-                Err(AggregateError::UserError(refusal)) => {
-                    tracing::error!(%refusal, sale.id = %sale, "a transfer's sale was refused");
-                }
-                Err(error) => return Err(JournalError::unavailable(error.to_string())),
+        };
+        let id = fact.recorded.commit.id.as_str();
+        let lead = id.parse().map(LeadId).map_err(JournalError::unavailable)?;
+        let origin = fact.origin(POLICY, 0);
+        match open_sale(&self.desk, lead, *sale, *amount, &origin).await {
+            Ok(_) => Ok(()),
+            Err(AggregateError::UserError(refusal)) => {
+                tracing::error!(%refusal, sale.id = %sale, "a transfer's sale was refused");
+                Ok(())
             }
+            Err(error) => Err(JournalError::unavailable(error.to_string())),
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use domain::id::{LeadId, SaleId};
     use domain::lead::aggregate::Lead;
     use domain::lead::command::{Gate, LeadCommand};
@@ -73,9 +67,11 @@ mod tests {
     use domain::lead::scoring::{Recommendation, Score};
     use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
     use domain::money::{Currency, Money};
+    use domain::policy::PolicyId;
     use domain::sale::aggregate::Sale;
     use jiff::Timestamp;
     use journal::Journal;
+    use journal::cursor::name_of;
     use journal::memory::MemoryJournal;
     use journal::token::Token;
 
@@ -84,6 +80,7 @@ mod tests {
     use crate::desk::Desk;
     use crate::numbers::Allocator;
     use crate::origin::Origin;
+    use crate::policies::cursor::State;
     use crate::policies::run;
     use crate::sales::Transfers;
 
@@ -136,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_sale_is_opened_for_a_transfer_whose_request_died() {
-        let (desk, journal, origin) = desk();
+        let (desk, _, origin) = desk();
         given_a_lead_ready_for_sales(&desk, &origin).await;
         let transfer = LeadCommand::Transfer {
             sale: SaleId(9),
@@ -147,7 +144,7 @@ mod tests {
 
         let policy = tokio::spawn(run(
             OpenSales::new(desk.clone()),
-            journal.clone(),
+            desk.clone(),
             Clock::System,
         ));
         let opened = loop {
@@ -164,17 +161,21 @@ mod tests {
         assert_eq!((opened.lead, opened.amount), (LEAD, AMOUNT));
     }
 
+    /// How far the policy has come.
+    async fn met(journal: &Journal) -> u64 {
+        let name = name_of(PolicyId::Transfer, 0).unwrap();
+        let kept = journal.cursor(&name).await.unwrap();
+        kept.map_or(0, |kept| State::from_bytes(&kept.body).unwrap().sequence)
+    }
+
     #[tokio::test]
     async fn request_and_policies_together_open_it_once() {
         let (desk, journal, origin) = desk();
         given_a_lead_ready_for_sales(&desk, &origin).await;
         let policies: Vec<_> = (0..2)
             .map(|_| {
-                tokio::spawn(run(
-                    OpenSales::new(desk.clone()),
-                    journal.clone(),
-                    Clock::System,
-                ))
+                let policy = OpenSales::new(desk.clone());
+                tokio::spawn(run(policy, desk.clone(), Clock::System))
             })
             .collect();
         let transfers = Transfers::new(desk.clone(), Allocator::new(desk.clone()));
@@ -184,23 +185,21 @@ mod tests {
             .unwrap();
         let again = transfers.transfer(LEAD, AMOUNT, gate(), &origin).await;
         assert!(again.is_err(), "a lead is transferred once");
-        let last = desk
+        let transferred = desk
             .load::<Lead>(&origin.workspace, LEAD)
             .await
             .unwrap()
             .last;
-        // Both policies have seen the transfer once their feed is behind it.
-        while journal.heads().await.unwrap()[0].sequence < last + 1 {
-            tokio::task::yield_now().await;
-        }
+        let reacted = async {
+            while met(&journal).await < transferred {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let reacted = tokio::time::timeout(Duration::from_secs(30), reacted).await;
+        assert!(reacted.is_ok(), "no policy has reacted to the transfer");
         assert_eq!(sale, SaleId(1));
-        assert_eq!(
-            desk.load::<Sale>(&origin.workspace, sale)
-                .await
-                .unwrap()
-                .version,
-            1
-        );
+        let opened = desk.load::<Sale>(&origin.workspace, sale).await.unwrap();
+        assert_eq!(opened.version, 1);
         policies.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }

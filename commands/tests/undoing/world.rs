@@ -400,6 +400,7 @@ fn fact(event: &DomainEvent) -> Fact {
         | DomainEvent::Number(_)
         | DomainEvent::Unique(_)
         | DomainEvent::Webhook(_)
-        | DomainEvent::Vault(_) => unreachable!("another record"),
+        | DomainEvent::Vault(_)
+        | DomainEvent::Policy(_) => unreachable!("another record"),
     }
 }

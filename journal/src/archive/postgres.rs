@@ -13,14 +13,16 @@ use crate::JournalError;
 use crate::entry::Entry;
 use crate::envelope::Recorded;
 use crate::position::Position;
+use crate::token::Token;
 
 /// How long to wait for a connection: whoever copies must say soon that it cannot.
 const WAIT: Duration = Duration::from_secs(5);
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS rapport_archive_log (identity TEXT PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS rapport_archive (part BIGINT NOT NULL, sequence BIGINT NOT NULL, \
      hash TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (part, sequence))",
+    "CREATE TABLE IF NOT EXISTS rapport_archive_cursors (name TEXT PRIMARY KEY, body TEXT NOT NULL)",
     // The table of postgres-es 0.5, as its db/init.sql has it.
     "CREATE TABLE IF NOT EXISTS events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL, \
      sequence BIGINT CHECK (sequence >= 0) NOT NULL, event_type TEXT NOT NULL, event_version TEXT NOT NULL, \
@@ -102,6 +104,36 @@ impl PostgresArchive {
             }
         };
         Ok(rows.into_iter().map(archived).collect())
+    }
+
+    /// Keeps cursors as they are now.
+    pub(super) async fn keep_cursors(
+        &self,
+        cursors: &[(Token, Vec<u8>)],
+    ) -> Result<(), JournalError> {
+        for (name, body) in cursors {
+            let put = sqlx::query(
+                "INSERT INTO rapport_archive_cursors (name, body) VALUES ($1, $2) \
+                 ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+            );
+            let body = String::from_utf8_lossy(body).into_owned();
+            put.bind(name.as_str())
+                .bind(body)
+                .execute(&self.pool)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The cursors that were kept last.
+    pub(super) async fn cursors(&self) -> Result<Vec<(Token, Vec<u8>)>, JournalError> {
+        let rows = sqlx::query_as("SELECT name, body FROM rapport_archive_cursors");
+        let rows: Vec<(String, String)> = rows.fetch_all(&self.pool).await?;
+        let read = |(name, body): (String, String)| {
+            let name = Token::try_new(&name).map_err(JournalError::unavailable)?;
+            Ok((name, body.into_bytes()))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Says whose copy it is, where nobody has said it yet.

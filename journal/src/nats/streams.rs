@@ -67,6 +67,11 @@ impl Names {
         format!("{}.claim.{}.{}", self.subjects, key.workspace, key.key)
     }
 
+    /// The subject of a cursor.
+    pub(super) fn cursor(&self, name: &Token) -> String {
+        format!("{}.cursor.{name}", self.subjects)
+    }
+
     fn events_stream(&self, partition: u16) -> String {
         format!("{}_EVENTS_{partition}", self.streams)
     }
@@ -79,6 +84,7 @@ pub(super) struct Opened {
     pub(super) events: Vec<(String, usize)>,
     pub(super) snapshots: (String, usize),
     pub(super) claims: (String, usize),
+    pub(super) cursors: (String, usize),
 }
 
 impl Opened {
@@ -116,11 +122,13 @@ impl Opened {
         }
         let snapshots = maker.open_same(&maker.snapshots(names)).await?;
         let claims = maker.open_same(&maker.claims(names)).await?;
+        let cursors = maker.open_same(&maker.cursors(names)).await?;
         Ok(Self {
             identity: maker.identity,
             events,
             snapshots,
             claims,
+            cursors,
         })
     }
 }
@@ -300,6 +308,16 @@ impl Maker<'_> {
             discard: DiscardPolicy::Old,
             max_messages_per_subject: 1,
             max_age: claim::KEPT,
+            ..self.any()
+        }
+    }
+
+    fn cursors(&self, names: &Names) -> Config {
+        Config {
+            name: format!("{}_CURSORS", names.streams),
+            subjects: vec![format!("{}.cursor.>", names.subjects)],
+            discard: DiscardPolicy::Old,
+            max_messages_per_subject: 1,
             ..self.any()
         }
     }

@@ -42,6 +42,11 @@ const TABLES: &str = "
         at        INTEGER NOT NULL,
         PRIMARY KEY (workspace, key)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS cursors (
+        name     TEXT    PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        body     BLOB    NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS claims_by_age ON claims (at);
     CREATE TABLE IF NOT EXISTS log (identity TEXT NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS commits_by_request

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use commands::policies::Policy;
-use commands::policies::erasure::erases;
+use commands::policies::erasure::{is_erasure, may_erase};
+use commands::policies::{Fact, Policy};
+use domain::policy::{PolicyId, Start};
 use journal::JournalError;
-use journal::envelope::Recorded;
 
 use super::ledger::{self, Erasure};
 
@@ -22,13 +22,21 @@ impl NoteErasures {
 }
 
 impl Policy for NoteErasures {
-    fn name(&self) -> &'static str {
-        "noting-erasures"
+    fn id(&self) -> PolicyId {
+        PolicyId::NotingErasures
     }
 
-    async fn react(&self, recorded: &Recorded) -> Result<(), JournalError> {
-        if erases(&recorded.commit) {
-            let noted = ledger::add(&self.folder, &[Erasure::by(&recorded.commit)]);
+    fn starts(&self) -> Start {
+        Start::Beginning
+    }
+
+    fn concerns(&self, category: &str) -> bool {
+        may_erase(category)
+    }
+
+    async fn react(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
+        if is_erasure(&fact.event) {
+            let noted = ledger::add(&self.folder, &[Erasure::by(&fact.recorded.commit)]);
             noted.map_err(|error| JournalError::unavailable(format!("{error:#}")))?;
         }
         Ok(())

@@ -6,6 +6,11 @@
 
 use commands::clock::Clock;
 use commands::idempotency;
+use commands::policies::cursor::State;
+use commands::policies::status::{self, Standing};
+use domain::policy::PolicyId;
+use journal::JournalError;
+use journal::archive::Archive;
 use journal::archive::restore::restore;
 use journal::position::Position;
 
@@ -32,10 +37,42 @@ pub(super) async fn run(plain: &Plain) -> anyhow::Result<()> {
         .belongs_to(&tools.journal.identity(), &heads, generation)
         .await?;
     vault.finished().await?;
+    let lost = restore_cursors(&tools, &archive).await?;
     if plain.json {
         println!("{}", serde_json::json!({ "commits": count }));
     } else {
         println!("{count} commits stand where they stood; start the processes again.");
+        for policy in lost {
+            println!("{policy}: {}.", status::how_to_start(policy));
+        }
     }
     Ok(())
+}
+
+/// Puts the policies where the archive last saw them, and answers those that it has not seen.
+async fn restore_cursors(tools: &Tools, archive: &Archive) -> anyhow::Result<Vec<PolicyId>> {
+    let heads = tools.journal.heads().await?;
+    for (name, body) in archive.cursors().await? {
+        let mut state = State::from_bytes(&body)?;
+        let partition = name.as_str().rsplit('-').next().unwrap_or_default();
+        let head = heads
+            .iter()
+            .find(|head| head.partition.to_string() == partition);
+        let Some(head) = head else { continue };
+        // What the archive lacks may come again, under other positions.
+        state = State::at(state.sequence.min(head.sequence), state.parked);
+        match tools.journal.put_cursor(&name, 0, state.to_bytes()?).await {
+            // It is there: the restore was begun before.
+            Ok(_) | Err(JournalError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let all = status::all(tools.desk()).await?;
+    let mut lost: Vec<_> = all
+        .iter()
+        .filter(|one| one.standing == Standing::Lost)
+        .map(|one| one.policy)
+        .collect();
+    lost.dedup();
+    Ok(lost)
 }

@@ -86,12 +86,17 @@ async fn readiness(probed: &Probed) -> (StatusCode, Value) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let (parked, unreadable) = (
+        probed.journal.health().parked(),
+        probed.journal.faults().all(),
+    );
     let body = json!({
         "status": word,
         "standing_still": tasks,
+        "parked": parked,
         "log_copies": probed.copies.faults(),
         "projections": projections,
-        "unreadable": probed.journal.faults().all(),
+        "unreadable": unreadable,
     });
     (status, body)
 }

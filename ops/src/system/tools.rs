@@ -68,6 +68,11 @@ impl Tools {
         Keys::new(self.desk.clone(), Allocator::new(self.desk.clone()))
     }
 
+    /// The desk over the log.
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// Whoever sits at this terminal.
     pub fn origin(&self) -> Origin {
         Origin::new(self.settings.workspace.clone(), "cli")
