@@ -185,6 +185,7 @@ impl OfCategory {
 }
 
 /// How far a policy is in a partition.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Far {
     /// Commits that it has not met.
     pub(crate) behind: u64,

@@ -138,13 +138,13 @@ mod tests {
     #[test]
     fn a_policy_begins_once_on_a_log() {
         let begin = PolicyCommand::Begin { from: Start::Now };
-        let began = PolicyEvent::Began { from: Start::Now };
+        let first = PolicyEvent::Began { from: Start::Now };
         policy()
             .given_no_previous_events()
             .when(begin.clone())
-            .then_expect_events(vec![began.clone()]);
+            .then_expect_events(vec![first.clone()]);
         policy()
-            .given(vec![began])
+            .given(vec![first])
             .when(begin)
             .then_expect_events(vec![]);
     }

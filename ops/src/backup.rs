@@ -5,12 +5,14 @@
 //! - `frozen`: the log of a disk that takes no writes
 //! - `keyring`: the keys in a file of their own, which expires
 //! - `ledger`: who was erased, for every backup ever made; `noting` adds to it as it happens
+//! - `cursors`: how far the policies are, which travels with the log
 //! - `restore`: all of it back
 //!
 //! It is taken while the system runs. The log comes first, up to a head; every key that it needs
 //! was made before that, so the keys come after it. Who was erased in between has no key any more,
 //! and the restore says so in the log too.
 
+mod cursors;
 mod files;
 mod frozen;
 pub mod keyring;
@@ -34,6 +36,7 @@ use crate::cli::{self, Plain};
 use crate::events::transfer;
 use crate::settings::Settings;
 use crate::system::tools::Tools;
+use cursors::Met;
 use files::{Fresh, Kind, Part};
 use keyring::Keyring;
 use ledger::Erasure;
@@ -46,8 +49,11 @@ pub async fn run(ask: cli::Backup) -> anyhow::Result<()> {
     let _held = files::hold(&folder)?;
     let now = Clock::System.now();
     let (tools, _copied) = frozen::open(&ask.plain.settings, &folder).await?;
-    let (part, partitions, mut erased) = log(&tools, &folder, &manifest::time(now)).await?;
+    let mut policies = cursors::met(&tools).await?;
+    let time = manifest::time(now);
+    let (part, partitions, mut erased) = log(&tools, &folder, &time, &mut policies).await?;
     let mut manifest = Manifest::new(now, tools.journal.identity(), partitions);
+    manifest.policies = policies;
     manifest.files.push(part);
     let keys = tools.journal.vault().export().await?;
     let named: HashSet<_> = erased.iter().map(subject_of).collect();
@@ -81,6 +87,7 @@ async fn log(
     tools: &Tools,
     folder: &Path,
     time: &str,
+    policies: &mut [Met],
 ) -> anyhow::Result<(Part, Vec<Extent>, Vec<Erasure>)> {
     let heads = tools.journal.heads().await?;
     ensure!(
@@ -92,6 +99,7 @@ async fn log(
     let mut file = Fresh::begin(folder, &format!("log-{time}.jsonl"))?;
     let seen = |entry: &Entry| {
         let at = entry.position();
+        cursors::count(policies, at);
         let extent = extents
             .iter_mut()
             .find(|extent| extent.partition == at.partition);

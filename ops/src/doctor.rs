@@ -1,5 +1,6 @@
 //! `rapport doctor`: checks settings, log and read models, and says what is wrong.
 
+use commands::policies::status::{self, Standing};
 use gateways::ai;
 use journal::Backend;
 use journal::entry::Noted;
@@ -73,6 +74,7 @@ async fn check(plain: &Plain, fix: bool) -> Vec<Finding> {
     findings.push(finding("keys", keys(settings, &tools).await));
     findings.push(finding("contacts", contacts(&tools).await));
     findings.push(finding("read models", read_models(settings, &tools).await));
+    findings.push(finding("policies", policies(&tools).await));
     findings
 }
 
@@ -212,6 +214,23 @@ async fn contacts(tools: &Tools) -> anyhow::Result<String> {
         );
     }
     Ok("every phone and email is held by the one contact that shows it".to_owned())
+}
+
+/// That none has lost its place, or leaves somebody aside.
+async fn policies(tools: &Tools) -> anyhow::Result<String> {
+    let all = status::all(tools.desk()).await?;
+    let lost = all.iter().find(|one| one.standing == Standing::Lost);
+    if let Some(lost) = lost {
+        anyhow::bail!("{}: {}", lost.policy, status::how_to_start(lost.policy));
+    }
+    let parked = all.iter().find(|one| !one.parked.is_empty());
+    anyhow::ensure!(
+        parked.is_none(),
+        "{} leaves aggregates aside; rapport policies list says which and why",
+        parked.map_or("", |one| one.policy.as_str())
+    );
+    let behind = all.iter().filter_map(|one| one.behind).max().unwrap_or(0);
+    Ok(format!("at most {behind} commits behind"))
 }
 
 async fn read_models(settings: &Settings, tools: &Tools) -> anyhow::Result<String> {

@@ -151,6 +151,20 @@ impl Rapport {
         ready.await && !ended
     }
 
+    /// Starts it again, and waits until it listens, which it does before it is ready.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not listen.
+    pub async fn starts(&mut self) {
+        self.spawn();
+        let listens = eventually(async || {
+            self.url = self.heard().unwrap_or_default();
+            !self.url.is_empty()
+        });
+        assert!(listens.await, "rapport does not listen:\n{}", self.said());
+    }
+
     fn spawn(&mut self) {
         self.kill_hard();
         let log = File::create(&self.log).expect("a log can be written");

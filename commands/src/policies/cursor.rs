@@ -143,7 +143,7 @@ impl Place {
 /// What became of taking a cursor.
 pub(super) enum Taken {
     /// This process holds it.
-    Ours(Cursor),
+    Ours(Box<Cursor>),
     /// Another process holds it.
     Others,
     /// There is none.
@@ -178,7 +178,7 @@ impl Cursor {
             return Ok(Taken::Lost);
         };
         let held = Held::take(journal, clock, place, (revision, state), watch).await?;
-        Ok(held.map_or(Taken::Others, |held| Taken::Ours(Self(held))))
+        Ok(held.map_or(Taken::Others, |held| Taken::Ours(Box::new(Self(held)))))
     }
 
     /// What an older program has kept in the claims.

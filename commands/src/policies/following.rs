@@ -72,7 +72,7 @@ async fn follow<P: Policy>(
     part: &Part,
 ) -> Result<(), JournalError> {
     let cursor = match Cursor::take(journal, clock, policy.id(), partition, watch).await? {
-        Taken::Ours(cursor) => cursor,
+        Taken::Ours(cursor) => *cursor,
         Taken::Others => {
             part.works();
             return Ok(());

@@ -11,6 +11,7 @@ use journal::position::Position;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::cursors::Met;
 use super::files::{Fresh, Kind, Part, named};
 use super::ledger::Erasure;
 
@@ -38,6 +39,9 @@ pub struct Manifest {
     pub files: Vec<Part>,
     /// Everybody who was erased, as far as it was known.
     pub erased: Vec<Erasure>,
+    /// How far the policies were; older backups do not say.
+    #[serde(default)]
+    pub policies: Vec<Met>,
 }
 
 /// What of a partition a backup holds: everything up to a commit.
@@ -87,6 +91,7 @@ impl Manifest {
             keys_expire: at,
             files: Vec::new(),
             erased: Vec::new(),
+            policies: Vec::new(),
         }
     }
 

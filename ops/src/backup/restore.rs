@@ -22,6 +22,7 @@ use journal::line;
 use journal::token::Token;
 use journal::vault::Row;
 
+use super::cursors::Places;
 use super::files::Kind;
 use super::keyring::Keyring;
 use super::ledger::{self, Erasure};
@@ -85,7 +86,7 @@ pub async fn run(ask: cli::Restore) -> anyhow::Result<()> {
         restoring.begin(target.tools.journal.vault()).await?;
     }
     failpoint::reach("restore.marked");
-    fill(&target.tools, &log, &plan, in_log.generation).await?;
+    fill(&target.tools, &log, &plan, backup, in_log.generation).await?;
     let commits: u64 = backup.partitions.iter().map(|extent| extent.commits).sum();
     if ask.plain.json {
         println!(
@@ -212,11 +213,20 @@ pub fn plan(keys: Vec<Row>, erased: &[Erasure], people: &People) -> anyhow::Resu
     Ok(Plan { keys: kept, erase })
 }
 
-async fn fill(tools: &Tools, log: &Path, plan: &Plan, generation: u64) -> anyhow::Result<()> {
+async fn fill(
+    tools: &Tools,
+    log: &Path,
+    plan: &Plan,
+    backup: &Manifest,
+    generation: u64,
+) -> anyhow::Result<()> {
     let journal = &tools.journal;
     journal.vault().import(&plan.keys, generation).await?;
     failpoint::reach("restore.keys");
-    transfer::append(journal, log).await?;
+    let partitions = u16::try_from(backup.partitions.len())?;
+    let mut places = Places::new(&backup.policies, partitions);
+    transfer::append(journal, log, |workspace, at| places.stands(workspace, at)).await?;
+    places.keep(journal).await?;
     failpoint::reach("restore.appended");
     erase_again(tools, &plan.erase).await?;
     failpoint::reach("restore.erased");

@@ -15,7 +15,7 @@ use journal::entry::Entry;
 use journal::envelope::CommitHash;
 use journal::line;
 use journal::position::Position;
-use journal::token::StreamId;
+use journal::token::{StreamId, Token};
 use journal::vault::Vault;
 use journal::{Journal, failpoint};
 
@@ -95,7 +95,7 @@ pub(super) async fn import(file: &Path, plain: &Plain) -> anyhow::Result<()> {
     }
     importing.begin(journal.vault()).await?;
     journal.vault().make().await?;
-    append(journal, file).await?;
+    append(journal, file, |_, _| {}).await?;
     failpoint::reach("import.appended");
     let survey = vault::Survey::of(journal, |_| 0).await?;
     vault::adopt(journal, &survey, false, Clock::System.now()).await?;
@@ -177,8 +177,13 @@ async fn begins_alike(journal: &Journal, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Appends the commits of a file to a log.
-pub async fn append(journal: &Journal, file: &Path) -> anyhow::Result<()> {
+/// Appends the commits of a file to a log, and shows the workspace of each to `stands`, with its
+/// position where it is carried on.
+pub async fn append(
+    journal: &Journal,
+    file: &Path,
+    mut stands: impl FnMut(&Token, Option<Position>),
+) -> anyhow::Result<()> {
     let bar = bar("import", 0);
     let (mut streams, mut unreadable): (HashMap<_, u64>, u64) = (HashMap::new(), 0);
     let mut there = There::of(journal).await?;
@@ -189,10 +194,11 @@ pub async fn append(journal: &Journal, file: &Path) -> anyhow::Result<()> {
         bar.inc(1);
         // What was never part of its stream is not carried on; what nobody can read keeps its place.
         unreadable += u64::from(read.commit.is_none());
+        let stream = read.sealed.stream.clone();
         if read.passed_over {
+            stands(&stream.workspace, None);
             continue;
         }
-        let stream = read.sealed.stream.clone();
         let last = streams.get(&stream).copied().unwrap_or(0);
         let position = match there.next(journal, &stream).await? {
             Some((position, hash)) if hash == read.sealed.hash => position,
@@ -203,6 +209,7 @@ pub async fn append(journal: &Journal, file: &Path) -> anyhow::Result<()> {
                 format!("line {number}: {stream} has other commits here; import into an empty log")
             })?,
         };
+        stands(&stream.workspace, Some(position));
         streams.insert(stream, position.sequence);
         failpoint::reach("import.commit");
     }
