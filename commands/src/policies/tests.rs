@@ -253,6 +253,7 @@ fn commit((workspace, category, id): (&str, &str, &str), events: Vec<Box<RawValu
         correlation: fresh_id(),
         causation: None,
         undoes: None,
+        asked: None,
         traceparent: None,
         at: Clock::System.now(),
         prev_hash: None,
