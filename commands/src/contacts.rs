@@ -167,6 +167,24 @@ impl Contacts {
         }
     }
 
+    /// Whether a contact that something still refers to was removed.
+    pub async fn is_removed(
+        &self,
+        id: Option<ContactId>,
+        origin: &Origin,
+    ) -> Result<bool, ContactsError> {
+        match id {
+            Some(id) => Ok(self
+                .holdings
+                .card(id, origin)
+                .await?
+                .state
+                .present()
+                .is_none()),
+            None => Ok(false),
+        }
+    }
+
     /// Changes a contact at the version for which its values are reserved; where others were faster,
     /// anew at the next one. `seen` is its state, where that is known without reading it.
     async fn carry_out(
@@ -208,6 +226,10 @@ impl Contacts {
         attempt: &mut Attempt,
         origin: &Origin,
     ) -> Result<Option<Arc<Loaded<Contact>>>, ContactsError> {
+        if let Some(precondition) = &origin.precondition {
+            let checked = precondition.check(Contact::TYPE, &attempt.owner, before.version);
+            checked.map_err(AggregateError::<ContactError>::from)?;
+        }
         let (changes, wanted) = planned(&before.state, command)?;
         if !changes {
             return Ok(Some(Arc::clone(before)));

@@ -1,7 +1,8 @@
 //! The write routes, and the vocabulary that all routes share.
 //!
 //! - [`problem`]: every error's one way out
-//! - [`extract`]: bodies, paths and queries that refuse with a field's name
+//! - [`extract`], [`field`]: bodies, paths and queries that refuse with a field's name
+//! - [`version`]: `ETag` and `If-Match`
 //! - [`access`], [`caller`], [`limits`]: who calls, what they may do, how often
 //! - `site`: no page of another site talks to the demo
 //! - [`retry`]: the `Idempotency-Key` header
@@ -15,6 +16,7 @@ pub mod automation;
 pub mod caller;
 pub mod contacts;
 pub mod extract;
+pub mod field;
 pub mod leads;
 pub mod limits;
 pub mod problem;
@@ -23,6 +25,7 @@ pub mod retry;
 pub mod sales;
 mod site;
 pub mod undo;
+pub mod version;
 pub mod views;
 
 use utoipa_axum::router::OpenApiRouter;

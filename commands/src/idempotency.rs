@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cqrs_es::AggregateError;
 use domain::id::NumberKind;
+use domain::number::NumbersError;
 use jiff::Timestamp;
 use journal::claim::{ClaimKey, KEPT};
 use journal::entry::Entry;
@@ -20,6 +22,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::clock::{Clock, fresh_id};
+use crate::desk::failed;
 
 /// Entries read at once.
 const BATCH: usize = 1024;
@@ -215,11 +218,13 @@ impl Claimed {
     }
 
     /// The number that this request has of a kind: the one fixed before, or the one taken now.
-    pub async fn number<E>(
+    ///
+    /// A number that was not kept is not used, or a retry would take another and do everything twice.
+    pub async fn number(
         &self,
         kind: NumberKind,
-        take: impl Future<Output = Result<u64, E>>,
-    ) -> Result<u64, E> {
+        take: impl Future<Output = Result<u64, AggregateError<NumbersError>>>,
+    ) -> Result<u64, AggregateError<NumbersError>> {
         if let Some(number) = self.held.lock().await.1.numbers.get(&kind) {
             return Ok(*number);
         }
@@ -227,11 +232,7 @@ impl Claimed {
         let kept = self
             .keep(|record| *record.numbers.entry(kind).or_insert(number))
             .await;
-        // Not kept: the number is used all the same, a retry would take another.
-        Ok(kept.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a claim's number was not kept");
-            number
-        }))
+        kept.map_err(failed)
     }
 
     /// Keeps the answer, to be given again.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_es::AggregateError;
+use domain::event::Decide as _;
 use domain::id::{KeyId, NumberKind};
 use domain::key::{ApiKey, KeyCommand, KeyError, Role};
 use journal::JournalError;
@@ -82,6 +83,16 @@ impl Keys {
         role: Role,
         origin: &Origin,
     ) -> Result<NewKey, AggregateError<KeyError>> {
+        let issue = |hash| KeyCommand::Issue {
+            name: name.to_owned(),
+            role,
+            hash,
+        };
+        // A refusal uses no number.
+        let refused = ApiKey::default().decide(issue(String::new())).err();
+        if let Some(refusal) = refused {
+            return Err(AggregateError::UserError(refusal));
+        }
         let number = self.numbers.next(NumberKind::Key, origin).await;
         let id = KeyId(
             number.map_err(|error| AggregateError::UnexpectedError(error.to_string().into()))?,
@@ -91,11 +102,7 @@ impl Keys {
             .map_err(|error| AggregateError::UnexpectedError(error.into()))?;
         let random = hex::encode(random);
         let secret = format!("{PREFIX}_{}_{id}_{random}", origin.workspace);
-        let command = KeyCommand::Issue {
-            name: name.to_owned(),
-            role,
-            hash: digest(&[secret.as_bytes()]),
-        };
+        let command = issue(digest(&[secret.as_bytes()]));
         self.desk.open::<ApiKey>(id, command, origin).await?;
         Ok(NewKey { id, secret })
     }
@@ -137,13 +144,22 @@ impl Keys {
         (seen.elapsed() < BELIEVED_FOR).then_some(holder)
     }
 
+    /// Who presented this key when it was last looked up, however long ago: for where the log, in which
+    /// keys are, does not answer.
+    #[must_use]
+    pub fn known_before(&self, presented: &str) -> Option<Holder> {
+        let (_, holder) = self.known.get(&digest(&[presented.as_bytes()]))?;
+        Some(holder)
+    }
+
     /// Who presents this key, if it opens anything.
     pub async fn holder(&self, presented: &str) -> Result<Option<Holder>, JournalError> {
         let hash = digest(&[presented.as_bytes()]);
         let holder = self.look_up(presented, &hash).await?;
         // What opens nothing is not remembered: whoever invents keys would push out the good ones.
-        if let Some(holder) = &holder {
-            self.known.insert(hash, (Instant::now(), holder.clone()));
+        match &holder {
+            Some(holder) => self.known.insert(hash, (Instant::now(), holder.clone())),
+            None => drop(self.known.remove(&hash)),
         }
         Ok(holder)
     }
@@ -203,6 +219,14 @@ mod tests {
 
     fn origin() -> Origin {
         Origin::new(Token::try_new("my_shop").unwrap(), "test")
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_refused_uses_no_number() {
+        let keys = keys();
+        assert!(keys.create(" ", Role::Analyst, &origin()).await.is_err());
+        let key = keys.create("ci", Role::Analyst, &origin()).await.unwrap();
+        assert_eq!(key.id.0, 1);
     }
 
     #[tokio::test]

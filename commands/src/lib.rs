@@ -1,7 +1,7 @@
 //! The write side.
 //!
 //! - [`desk`]: the one door for changes, in this process or through NATS in another
-//! - [`origin`], [`clock`]: who asked, when, because of what
+//! - [`origin`], [`clock`]: who asked, when, because of what; [`precondition`]: of which version
 //! - [`phones`]: phones as people write them
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
@@ -26,6 +26,7 @@ pub mod origin;
 pub mod people;
 pub mod phones;
 pub mod policies;
+pub mod precondition;
 pub mod sales;
 pub mod undo;
 pub mod vault;

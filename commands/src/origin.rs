@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::id::Keyed;
 use journal::envelope::Asked;
 use journal::token::{StreamId, Token};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::fresh_id;
 use crate::idempotency::Claimed;
+use crate::precondition::{Precondition, VersionMismatch};
 
 /// Who asked for a change, for which workspace, because of what.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct Origin {
     /// The claim behind the seed, where a request carries an `Idempotency-Key`.
     #[serde(skip)]
     pub claim: Option<Arc<Claimed>>,
+    /// The version of a record that the request holds for, where it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precondition: Option<Box<Precondition>>,
 }
 
 /// An earlier change to be taken back, and the state on which its undo was prepared: it is appended there,
@@ -62,6 +67,7 @@ impl Origin {
             undo: None,
             asked: None,
             claim: None,
+            precondition: None,
         }
     }
 
@@ -79,7 +85,42 @@ impl Origin {
             undo: None,
             asked: None,
             claim: None,
+            precondition: None,
         }
+    }
+
+    /// The same request, where this record is at one of these versions; of every version without any.
+    #[must_use]
+    pub fn expecting<A: Keyed>(self, id: A::Id, versions: Option<Vec<u64>>) -> Self {
+        let precondition = versions.map(|versions| {
+            Box::new(Precondition {
+                category: A::TYPE.to_owned(),
+                id: id.to_string(),
+                versions,
+            })
+        });
+        Self {
+            precondition,
+            ..self
+        }
+    }
+
+    /// Whether the request holds for this version of a record, before anything is prepared for it. The
+    /// desk looks again when it appends. An earlier try may have moved the record itself.
+    pub fn holds_for<A: Keyed>(&self, id: A::Id, version: u64) -> Result<(), VersionMismatch> {
+        match &self.precondition {
+            Some(it) if !self.retried => it.check(A::TYPE, &id, version),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The same request, after it has itself brought the record that it holds for to this version.
+    #[must_use]
+    pub fn having_made(mut self, version: u64) -> Self {
+        if let Some(precondition) = &mut self.precondition {
+            precondition.versions = vec![version];
+        }
+        self
     }
 
     /// The same request under ids that a claim fixed. All its tries share the claim's seed as their

@@ -85,6 +85,8 @@ impl Transfers {
             .load::<Lead>(&origin.workspace, lead)
             .await
             .map_err(failed::<LeadError>)?;
+        let holds = origin.holds_for::<Lead>(lead, loaded.version);
+        holds.map_err(AggregateError::<LeadError>::from)?;
         let trial = LeadCommand::Transfer {
             sale: SaleId(0),
             amount,

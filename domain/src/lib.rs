@@ -18,6 +18,7 @@
 //! - [`text`]: the one validator of what people type
 
 pub mod automation;
+mod clearing;
 pub mod contact;
 pub mod effect;
 pub mod event;

@@ -52,6 +52,7 @@ impl Money {
             .map_err(|_| MoneyError::NotAnAmount)?;
         match whole * 100 + cents {
             0 => Err(MoneyError::Zero),
+            minor if minor > Self::MAX_WHOLE * 100 => Err(MoneyError::TooLarge),
             minor => Ok(Self { minor, currency }),
         }
     }
@@ -104,5 +105,7 @@ mod tests {
         assert_eq!(refusal("0"), MoneyError::Zero);
         assert_eq!(refusal("99999999999999999999999"), MoneyError::TooLarge);
         assert_eq!(refusal("1000000000001"), MoneyError::TooLarge);
+        assert_eq!(refusal("1000000000000.01"), MoneyError::TooLarge);
+        assert!(Money::parse_whole("1000000000000", Uah).is_ok());
     }
 }

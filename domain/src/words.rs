@@ -7,7 +7,7 @@ macro_rules! words {
         $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
-            serde::Serialize, serde::Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+            serde::Serialize, schemars::JsonSchema, utoipa::ToSchema,
         )]
         $vis enum $name {
             $($(#[$vmeta])* #[serde(rename = $word)] #[schemars(rename = $word)] #[schema(rename = $word)] $variant),+
@@ -27,6 +27,27 @@ macro_rules! words {
             #[must_use]
             pub fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        /// From its name only: what serde derives would take `{"name": null}` for it too.
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Word;
+
+                impl serde::de::Visitor<'_> for Word {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("one of" $(, " `", $word, "`")+))
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$name, E> {
+                        $name::parse(word).ok_or_else(|| E::unknown_variant(word, &[$($word),+]))
+                    }
+                }
+
+                deserializer.deserialize_str(Word)
             }
         }
 

@@ -6,6 +6,7 @@ use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use domain::id::LeadId;
+use domain::lead::aggregate::Lead;
 use domain::lead::scoring::Recommendation;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,7 +96,7 @@ pub async fn analyze(
 ) -> Result<Changed<AnalysisView>, Problem> {
     let analyzed = api
         .analyses
-        .analyze(LeadId(id), ask.force, &caller.origin())
+        .analyze(LeadId(id), ask.force, &caller.changing::<Lead>(LeadId(id)))
         .await?;
     let position = analyzed.position;
     api.acknowledged.tell(position);
@@ -103,6 +104,7 @@ pub async fn analyze(
         body: analyzed.into(),
         position,
         created: None,
+        version: None,
         about: None,
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::key::Role;
 
-use crate::settings::Settings;
+use crate::settings::{Secret, Settings};
 
 /// An event-sourced CRM backend.
 #[derive(Parser)]
@@ -128,6 +128,9 @@ pub struct Top {
     /// Where a process listens; say it once for each process of a cluster
     #[arg(long = "url", default_value = "http://127.0.0.1:8000")]
     pub urls: Vec<String>,
+    /// An API key, whose holder may see how far each read model is
+    #[arg(long, env = "RAPPORT_API_KEY", hide_env_values = true)]
+    pub key: Option<Secret>,
     /// How often to ask, and how long an interval is: 500ms, 1s, 1m
     #[arg(long, default_value = "1s", value_parser = parse_every)]
     pub every: Duration,

@@ -2,8 +2,10 @@
 
 mod bodies;
 mod connections;
+mod description;
 mod layers;
 mod probes;
+pub mod public;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +21,9 @@ use jiff::tz::TimeZone;
 use projections::http::ReadApi;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Server};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::cli::{RoleOf, Serve};
 use crate::settings::Settings;
@@ -95,8 +97,14 @@ fn router(system: &System, settings: &Settings, access: Access) -> anyhow::Resul
     if !system.plays(RoleOf::Api) {
         return layers::around(probes, system, settings, access);
     }
-    let (routes, description) = routes(system, settings.time_zone.clone()).split_for_parts();
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", description);
+    let (routes, mut description) = routes(system, settings.time_zone.clone()).split_for_parts();
+    description::complete(&mut description);
+    let mut docs = SwaggerUi::new("/docs");
+    if let Some(public) = &settings.public_url {
+        description.servers = Some(vec![Server::new(public.of(""))]);
+        docs = docs.config(Config::from(public.of("/openapi.json")));
+    }
+    let docs = docs.url("/openapi.json", description);
     layers::around(routes.merge(docs).merge(probes), system, settings, access)
 }
 
@@ -136,5 +144,7 @@ fn described() -> OpenApi {
 /// The HTTP API, described; nothing is opened for it.
 pub async fn describe() -> anyhow::Result<OpenApi> {
     let system = System::for_description().await?;
-    Ok(routes(&system, TimeZone::UTC).split_for_parts().1)
+    let mut described = routes(&system, TimeZone::UTC).split_for_parts().1;
+    description::complete(&mut described);
+    Ok(described)
 }

@@ -24,6 +24,8 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use journal::token::Token;
 
+use crate::server::public::PublicUrl;
+
 /// What may be set.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
@@ -126,6 +128,9 @@ pub struct Settings {
     /// Origins whose pages may call the API, with commas; * for every one
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = parse::origin)]
     pub cors_origins: Vec<String>,
+    /// Where callers reach the API, for the links in its answers, as `https://example.com/crm`; paths unless set
+    #[arg(long, env = "PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
     /// Where traces and metrics go, OTLP over HTTP; nowhere unless set
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse::web_address)]
     pub otlp_endpoint: Option<String>,

@@ -8,7 +8,8 @@
 //! - `tables`: how it is said, the same in both of
 //! - `plain` (`--once`) and `screen` (live)
 //!
-//! Invariant: it asks nothing that Prometheus and a load balancer do not ask, and changes nothing.
+//! Invariant: it asks nothing that Prometheus and a load balancer do not ask, and changes nothing. With a
+//! key, `/ready` tells it more than them.
 
 mod fetch;
 mod figures;
@@ -29,7 +30,7 @@ use figures::Figures;
 /// Shows it until somebody presses q; or once, as text.
 pub async fn run(top: Top) -> anyhow::Result<()> {
     gateways::tls::use_ring();
-    let asker = Asker::try_new(&top.urls)?;
+    let asker = Asker::try_new(&top.urls, top.key)?;
     if top.once || top.json {
         let before = whole(asker.ask().await)?;
         tokio::time::sleep(top.every).await;

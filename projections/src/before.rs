@@ -3,10 +3,10 @@
 //!
 //! Before `due` 2, timers did not say since when they were set. Before [`crate::slots`], leads and
 //! sales were counted for all time only, and the funnel by days
-//! of UTC.
+//! of UTC. Before [`crate::total`], an amount was counted in one number.
 
 use crate::change::Change;
-use crate::db::Column;
+use crate::db::{Column, signed};
 use crate::listing::{Listing, RowChange};
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, ALL_TIME};
@@ -63,8 +63,14 @@ impl Projection for Sales {
         sales::Sales::shown(id, record)
     }
 
+    /// An amount in one number.
     fn counts(record: &Self::Record) -> Vec<(Vec<String>, i64)> {
-        of_all_time(sales::Sales::counts(record))
+        let Some(sale) = &record.state.open else {
+            return Vec::new();
+        };
+        let (stage, currency) = (sale.stage.to_string(), sale.amount.currency.to_string());
+        let by = |measure: &str| vec![stage.clone(), currency.clone(), measure.to_owned()];
+        vec![(by("sales"), 1), (by("minor"), signed(sale.amount.minor))]
     }
 }
 

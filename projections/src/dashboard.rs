@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use commands::http::views::whole_units;
 use domain::lead::stage::LeadStage;
-use domain::money::{Currency, Money};
+use domain::money::Currency;
 use domain::sale::stage::SaleStage;
 use serde::Serialize;
-use serde_json::Number;
 use utoipa::ToSchema;
 
 use crate::funnel::share;
@@ -16,6 +14,7 @@ use crate::leads::Leads;
 use crate::period::When;
 use crate::sales::Sales;
 use crate::slots;
+use crate::total::Total;
 use crate::views::{ReadError, Reader};
 
 /// Leads, stage by stage.
@@ -38,7 +37,7 @@ pub struct SalesByStage {
     pub count: u64,
     /// What they are worth, in whole units, by currency.
     #[schema(value_type = BTreeMap<String, f64>)]
-    pub amount: BTreeMap<Currency, Number>,
+    pub amount: BTreeMap<Currency, Total>,
     /// The zone whose days `from` and `to` name.
     pub time_zone: String,
 }
@@ -62,7 +61,7 @@ pub struct DashboardView {
     pub conversion_rate: Option<f64>,
     /// What was paid, in whole units, by currency.
     #[schema(value_type = BTreeMap<String, f64>)]
-    pub paid: BTreeMap<Currency, Number>,
+    pub paid: BTreeMap<Currency, Total>,
     /// The zone whose days `from` and `to` name.
     pub time_zone: String,
 }
@@ -106,23 +105,22 @@ pub async fn sales_by_stage(reader: &Reader, when: &When) -> Result<Vec<SalesByS
         .collect();
     for (key, count) in &counts {
         let (stage, currency) = (SaleStage::parse(&key[0]), Currency::parse(&key[1]));
-        let count = count.unsigned_abs();
         let (Some(found), Some(currency)) =
             (stage.and_then(|stage| stages.get_mut(&stage)), currency)
         else {
             continue;
         };
         match key[2].as_str() {
-            "sales" => found.count += count,
-            _ if count == 0 => {}
-            _ => drop(found.amount.insert(
-                currency,
-                whole_units(Money {
-                    minor: count,
-                    currency,
-                }),
-            )),
+            "sales" => found.count += count.unsigned_abs(),
+            measure => found
+                .amount
+                .entry(currency)
+                .or_default()
+                .add(measure, *count),
         }
+    }
+    for found in stages.values_mut() {
+        found.amount.retain(|_, total| !total.is_zero());
     }
     Ok(stages.into_values().collect())
 }

@@ -8,6 +8,7 @@ pub mod contacts;
 pub mod dashboard;
 pub mod leads;
 pub mod page;
+mod removed;
 pub mod sales;
 pub mod since;
 

@@ -11,6 +11,7 @@
 //! - [`views`]: reads, from the generation that is active now
 //! - [`backtest`]: history under another scoring rule
 //! - [`http`]: the read routes
+//! - `before`: screens as the version before today's kept them
 //! - `older`: an older program, for the story of an upgrade
 //! - [`db`], [`table`], [`change`], [`progress`]: what these are made of
 //!
@@ -42,6 +43,7 @@ pub mod status;
 pub mod table;
 pub mod ticker;
 pub mod timeline;
+pub mod total;
 pub mod views;
 pub mod webhooks;
 

@@ -41,6 +41,13 @@ impl Progress {
         shows(&self.0.borrow(), name, position)
     }
 
+    /// Whether any projection shows this position.
+    #[must_use]
+    pub fn has_shown(&self, position: Position) -> bool {
+        let known = self.0.borrow();
+        known.keys().any(|name| shows(&known, name, position))
+    }
+
     /// Waits until a projection shows this position, at most this long; tells whether it does.
     pub async fn wait(&self, name: &str, position: Position, within: Duration) -> bool {
         let mut watch = self.0.subscribe();

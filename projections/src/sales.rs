@@ -7,9 +7,9 @@ use domain::sale::aggregate::Sale;
 use journal::store::Loaded;
 
 use crate::change::Change;
-use crate::db::signed;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
+use crate::total;
 
 /// The list of sales and the card of one.
 pub struct Sales;
@@ -40,7 +40,8 @@ impl Projection for Sales {
         let (Some(sale), Some(came)) = (&record.state.open, record.created_at) else {
             return Vec::new();
         };
-        let measures = [("sales", 1), ("minor", signed(sale.amount.minor))];
+        let [high, low] = total::parts(sale.amount);
+        let measures = [("sales", 1), high, low];
         let by = |slot: String| {
             measures.map(|(measure, count)| {
                 let (stage, currency) = (sale.stage, sale.amount.currency);

@@ -146,6 +146,12 @@ impl Views {
         }
     }
 
+    /// Whether some screen is known to show this position, which therefore is in the log.
+    #[must_use]
+    pub fn has_shown(&self, position: Position) -> bool {
+        self.progress.has_shown(position)
+    }
+
     /// The registry below.
     #[must_use]
     pub const fn registry(&self) -> &Registry {

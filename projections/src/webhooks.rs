@@ -42,6 +42,8 @@ pub struct WebhookView {
     /// When it was registered.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub created_at: Option<Timestamp>,
+    /// How many events made it; deliveries count too.
+    pub version: u64,
 }
 
 impl WebhookView {
@@ -62,6 +64,7 @@ impl WebhookView {
             held_back: webhook.held.len(),
             read_to: format!("{}:{}", loaded.partition, webhook.read_to),
             created_at: loaded.created_at,
+            version: loaded.version,
         })
     }
 }

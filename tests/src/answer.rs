@@ -36,6 +36,8 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// `Location`, where the answer has one.
     pub location: Option<String>,
+    /// `ETag`, where the answer has one.
+    pub etag: Option<String>,
     /// Whether it was given before, to the same `Idempotency-Key`.
     pub replayed: bool,
     /// The body as JSON; null where it is none.
@@ -64,7 +66,8 @@ impl Answer {
             header("link"),
             header("retry-after"),
         );
-        let (location, replayed) = (header("location"), header("idempotency-replayed").is_some());
+        let (location, etag) = (header("location"), header("etag"));
+        let replayed = header("idempotency-replayed").is_some();
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
         Ok(Self {
@@ -74,6 +77,7 @@ impl Answer {
             link,
             retry_after,
             location,
+            etag,
             replayed,
             body,
             text,

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use stories::answer::Answer;
 use stories::crm::Crm;
 
-stories::on_both_profiles!(whatever_is_wrong_is_named_and_nothing_changes);
+stories::on_both_profiles!(
+    whatever_is_wrong_is_named_and_nothing_changes,
+    null_clears_and_what_is_left_out_stays,
+);
 
 /// Method, path, content type, body; then the status and the field that are expected.
 const WRONG: &[(&str, &str, &str, &str, u16, &str)] = &[
@@ -444,6 +447,431 @@ const WRONG: &[(&str, &str, &str, &str, u16, &str)] = &[
         422,
         "value",
     ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"["manual"]"#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"["manual", null, null]"#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#""manual""#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        "null",
+        422,
+        "body",
+    ),
+    ("POST", "/api/v1/leads", "application/json", "[{]", 400, ""),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":{"partner":null}}"#,
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":["partner"]}"#,
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":1}"#,
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":null}"#,
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"manual","source":"partner"}"#,
+        422,
+        "source",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"manual","contact_id":"1"}"#,
+        422,
+        "contact_id",
+    ),
+    (
+        "POST",
+        "/api/v1/leads",
+        "application/json",
+        r#"{"source":"manual","contact_id":1.5}"#,
+        422,
+        "contact_id",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1",
+        "application/json",
+        r#"["first"]"#,
+        422,
+        "body",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1",
+        "application/json",
+        r#"{"business_domain":{"first":null}}"#,
+        422,
+        "business_domain",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1",
+        "application/json",
+        r#"{"business_domain":2}"#,
+        422,
+        "business_domain",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1",
+        "application/json",
+        r#"{"contact_id":[1]}"#,
+        422,
+        "contact_id",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1",
+        "application/json",
+        r#"{"contact_id":7}"#,
+        422,
+        "contact_id",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1/stage",
+        "application/json",
+        r#"["contacted"]"#,
+        422,
+        "body",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1/stage",
+        "application/json",
+        r#"{"stage":{"contacted":null}}"#,
+        422,
+        "stage",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1/stage",
+        "application/json",
+        r#"{"stage":"contacted","seen":2}"#,
+        422,
+        "seen",
+    ),
+    (
+        "PATCH",
+        "/api/v1/leads/1/stage",
+        "application/json",
+        r#"{"stage":"contacted","reason":["why"]}"#,
+        422,
+        "reason",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        "[5]",
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/messages",
+        "application/json",
+        r#"{"increment":null}"#,
+        422,
+        "increment",
+    ),
+    (
+        "PATCH",
+        "/api/v1/sales/1/stage",
+        "application/json",
+        r#"["kyc"]"#,
+        422,
+        "body",
+    ),
+    (
+        "PATCH",
+        "/api/v1/sales/1/stage",
+        "application/json",
+        r#"{"stage":7}"#,
+        422,
+        "stage",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"["Olena"]"#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":null}"#,
+        422,
+        "name",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":"A","phones":"+380671234567"}"#,
+        422,
+        "phones",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":"A","phones":null}"#,
+        422,
+        "phones",
+    ),
+    (
+        "POST",
+        "/api/v1/contacts",
+        "application/json",
+        r#"{"name":"A","emails":[1]}"#,
+        422,
+        "emails[0]",
+    ),
+    (
+        "PATCH",
+        "/api/v1/contacts/1",
+        "application/json",
+        r#"{"name":null}"#,
+        422,
+        "name",
+    ),
+    (
+        "PATCH",
+        "/api/v1/contacts/1",
+        "application/json",
+        r#"{"phones":null}"#,
+        422,
+        "phones",
+    ),
+    (
+        "PATCH",
+        "/api/v1/contacts/1",
+        "application/json",
+        r#"{"emails":null}"#,
+        422,
+        "emails",
+    ),
+    (
+        "PATCH",
+        "/api/v1/contacts/1",
+        "application/json",
+        r#"{"company":7}"#,
+        422,
+        "company",
+    ),
+    (
+        "POST",
+        "/api/v1/undo",
+        "application/json",
+        r#"["0:1"]"#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/undo",
+        "application/json",
+        "{}",
+        422,
+        "position",
+    ),
+    (
+        "POST",
+        "/api/v1/undo",
+        "application/json",
+        r#"{"position":7}"#,
+        422,
+        "position",
+    ),
+    (
+        "POST",
+        "/api/v1/undo",
+        "application/json",
+        r#"{"correlation":"all"}"#,
+        422,
+        "correlation",
+    ),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/analyze_after_messages",
+        "application/json",
+        "[true, 5]",
+        422,
+        "body",
+    ),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/analyze_after_messages",
+        "application/json",
+        r#"{"enabled":null}"#,
+        422,
+        "enabled",
+    ),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/analyze_after_messages",
+        "application/json",
+        r#"{"value":null}"#,
+        422,
+        "value",
+    ),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/analyze_after_messages",
+        "application/json",
+        r#"{"enabled":"yes"}"#,
+        422,
+        "enabled",
+    ),
+    (
+        "PATCH",
+        "/api/v1/automation/rules/transfer_when_ready",
+        "application/json",
+        r#"{"value":1000000000001}"#,
+        422,
+        "value",
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks",
+        "application/json",
+        r#"["https://example.com", ["*"]]"#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks",
+        "application/json",
+        r#"{"url":7,"events":["*"]}"#,
+        422,
+        "url",
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks",
+        "application/json",
+        r#"{"url":"https://example.com","events":"*"}"#,
+        422,
+        "events",
+    ),
+    (
+        "PATCH",
+        "/api/v1/webhooks/1",
+        "application/json",
+        r#"{"url":null}"#,
+        422,
+        "url",
+    ),
+    (
+        "PATCH",
+        "/api/v1/webhooks/1",
+        "application/json",
+        r#"{"events":null}"#,
+        422,
+        "events",
+    ),
+    (
+        "PATCH",
+        "/api/v1/webhooks/1",
+        "application/json",
+        r#"{"enabled":null}"#,
+        422,
+        "enabled",
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks/1/secret",
+        "application/json",
+        "[]",
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks/1/replay",
+        "application/json",
+        r#"["0:1"]"#,
+        422,
+        "body",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer?amount=1000000000000.01",
+        "",
+        "",
+        422,
+        "amount",
+    ),
+    (
+        "POST",
+        "/api/v1/leads/1/transfer?amount=5&amount=6",
+        "",
+        "",
+        422,
+        "amount",
+    ),
+    (
+        "GET",
+        "/api/v1/leads?stage=new&stage=lost",
+        "",
+        "",
+        422,
+        "stage",
+    ),
     ("GET", "/api/v1/leads?limit=0", "", "", 422, "limit"),
     ("GET", "/api/v1/leads?limit=501", "", "", 422, "limit"),
     ("GET", "/api/v1/leads?limit=many", "", "", 422, "limit"),
@@ -554,6 +982,45 @@ async fn whatever_is_wrong_is_named_and_nothing_changes(crm: Crm) {
         assert_eq!((crowd.status, &crowd.body["field"]), (422, &json!(field)));
     }
     assert_eq!(everything(&crm), before, "nothing was half done");
+}
+
+async fn null_clears_and_what_is_left_out_stays(crm: Crm) {
+    let person = json!({ "name": "Olena", "company": "Acme", "note": "met in Lviv" });
+    crm.post("/api/v1/contacts", person).await.good();
+    let lead = json!({ "source": "partner", "business_domain": "first", "contact_id": 1 });
+    crm.post("/api/v1/leads", lead).await.good();
+    let hook = json!({ "url": "https://example.com/hook", "events": ["*"], "description": "CRM" });
+    crm.post("/api/v1/webhooks", hook).await.good();
+    for (path, field, left) in [
+        ("/api/v1/leads/1", "contact_id", "business_domain"),
+        ("/api/v1/leads/1", "business_domain", "source"),
+        ("/api/v1/contacts/1", "company", "note"),
+        ("/api/v1/contacts/1", "note", "name"),
+        ("/api/v1/webhooks/1", "description", "url"),
+    ] {
+        let before = crm.get(path).await.good();
+        assert!(!before[field].is_null(), "{path} {field}");
+        let same = crm.patch(path, json!({})).await.good();
+        // Other fields of a webhook move by themselves.
+        for known in [field, left] {
+            assert_eq!(
+                same[known], before[known],
+                "{path} {known}: nothing was said"
+            );
+        }
+        let cleared = crm.patch(path, json!({ field: null })).await.good();
+        assert!(cleared[field].is_null(), "{path} {field}: {cleared}");
+        assert_eq!(cleared[left], before[left], "{path} {left}");
+        assert!(
+            crm.get(path).await.good()[field].is_null(),
+            "{path} {field}"
+        );
+    }
+    let many: Vec<_> = (0..21).map(|n| format!("a{n}@example.com")).collect();
+    let many = crm
+        .patch("/api/v1/contacts/1", json!({ "emails": many }))
+        .await;
+    assert_eq!((many.status, &many.body["field"]), (422, &json!("emails")));
 }
 
 fn is_a_problem(answer: &Answer, field: &str, asked: &str) {

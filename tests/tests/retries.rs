@@ -13,6 +13,28 @@ stories::on_both_profiles!(
     rules_act_by_themselves,
 );
 
+#[tokio::test]
+async fn a_number_that_the_claim_did_not_keep_is_not_used() {
+    let crm = Crm::embedded().await;
+    crm.given_a_lead().await;
+    let log = rusqlite::Connection::open(crm.folder().join("data/log.db")).unwrap();
+    log.execute_batch(
+        "CREATE TRIGGER broken BEFORE UPDATE ON claims BEGIN SELECT RAISE(ABORT, 'broken'); END",
+    )
+    .unwrap();
+    let lead = json!({ "source": "partner" });
+    let failed = post_with(&crm, "n1", "/api/v1/leads", &lead).await;
+    assert_eq!(failed.status, 503, "{}", failed.text);
+    log.execute_batch("DROP TRIGGER broken").unwrap();
+    let mended = post_with(&crm, "n1", "/api/v1/leads", &lead).await;
+    assert_eq!((mended.status, mended.replayed), (201, false));
+    assert_eq!(
+        crm.get("/api/v1/dashboard").await.good()["total_leads"],
+        2,
+        "the lead before and one more"
+    );
+}
+
 async fn post_with(crm: &Crm, key: &str, path: &str, body: &Value) -> Answer {
     crm.send(with(crm.request(Method::POST, path), body).header("Idempotency-Key", key))
         .await

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::{ContactsError, unavailable, without_refusal};
 use crate::desk::Desk;
 use crate::origin::Origin;
+use crate::precondition::mismatch;
 
 /// No request lives this long: what it reserved and did not use may be taken from it then. It cannot
 /// use it any more once it was, however late it wakes up.
@@ -214,6 +215,7 @@ impl Holdings {
             ContactsError::Contact(AggregateError::UserError(_))
             | ContactsError::Taken { .. }
             | ContactsError::Busy { .. } => true,
+            ContactsError::Contact(error) if mismatch(error).is_some() => true,
             ContactsError::Contact(
                 AggregateError::AggregateConflict
                 | AggregateError::DatabaseConnectionError(_)

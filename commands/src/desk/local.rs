@@ -15,6 +15,7 @@ use super::{Expected, Handled, Outcome, Stores, stream_of};
 use crate::clock::Clock;
 use crate::meters::{self, Commands};
 use crate::origin::Origin;
+use crate::precondition::mismatch;
 
 /// How often a lost race is decided again before the caller is told to come back.
 const MAX_TRIES: u32 = 64;
@@ -55,6 +56,7 @@ impl Local {
             let ended = match &outcome {
                 Ok(_) => &meters.done,
                 Err(AggregateError::UserError(_)) => &meters.refused,
+                Err(error) if mismatch(error).is_some() => &meters.refused,
                 Err(AggregateError::AggregateConflict) => &meters.conflict,
                 Err(
                     AggregateError::DatabaseConnectionError(_)
@@ -101,14 +103,18 @@ impl Local {
                 .version
                 .is_some_and(|version| version != seen.version)
                 || undo.is_some_and(|undo| undo.behind != seen.last);
-            if moved {
+            let precondition = origin.precondition.as_ref();
+            let precondition = precondition.map(|it| it.check(A::TYPE, &stream.id, seen.version));
+            let mismatch = precondition.and_then(Result::err);
+            if moved || mismatch.is_some() {
                 if certain {
                     // Perhaps it moved on because of an ask before this one.
                     let done = match origin.seed {
                         Some(_) => self.done_before::<A>(&stream, commit_id).await?,
                         None => None,
                     };
-                    return done.ok_or(AggregateError::AggregateConflict);
+                    let refused = mismatch.map(Into::into);
+                    return done.ok_or(refused.unwrap_or(AggregateError::AggregateConflict));
                 }
                 // What was cached may be older than what the caller has seen.
                 seen = A::store(&self.stores)

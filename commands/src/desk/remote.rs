@@ -19,6 +19,7 @@ use super::local::traceparent;
 use super::{Expected, Handled, Outcome, Stores};
 use crate::clock::{Clock, fresh_id};
 use crate::origin::Origin;
+use crate::precondition::VersionMismatch;
 
 /// The first token of the subjects that desks listen on.
 pub(super) const SUBJECT: &str = "rapport.cmd";
@@ -66,6 +67,8 @@ pub(super) enum Answer<S, E> {
     Done(S),
     Refused(E),
     Conflict,
+    /// The record is at this version, and the request held for another.
+    Mismatch(u64),
     Unavailable(String),
     /// The aggregate's own commits cannot be read.
     Unreadable(String),
@@ -107,6 +110,7 @@ impl Remote {
                 Ok(Answer::Unreadable(reason)) => {
                     return Err(AggregateError::DeserializationError(reason.into()));
                 }
+                Ok(Answer::Mismatch(current)) => return Err(VersionMismatch { current }.into()),
                 Ok(Answer::Failed(reason)) => {
                     return Err(AggregateError::UnexpectedError(reason.into()));
                 }

@@ -18,6 +18,7 @@ use super::local::Local;
 use super::remote::{Answer, Ask, SUBJECT};
 use super::stores::dispatch;
 use super::{Desk, Handled};
+use crate::precondition::mismatch;
 
 /// Processes of this group share the asks.
 const GROUP: &str = "desks";
@@ -85,6 +86,9 @@ pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
             Ok(loaded) => Answer::Done(Loaded::clone(&loaded)),
             Err(AggregateError::UserError(refusal)) => Answer::Refused(refusal),
             Err(AggregateError::AggregateConflict) => Answer::Conflict,
+            Err(error) if mismatch(&error).is_some() => {
+                Answer::Mismatch(mismatch(&error).map_or(0, |moved| moved.current))
+            }
             Err(AggregateError::DatabaseConnectionError(error)) => {
                 Answer::Unavailable(error.to_string())
             }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use journal::position::Position;
 use serde::Serialize;
 
+use super::version;
+
 /// Where a change was written, and what a read may ask to be shown.
 pub const POSITION: HeaderName = HeaderName::from_static("rapport-position");
 
@@ -21,6 +23,8 @@ pub struct Changed<T> {
     pub position: Position,
     /// The path of what was created, where something was.
     pub created: Option<String>,
+    /// The record's version, which is its `ETag`, where the body is a whole record.
+    pub version: Option<u64>,
     /// Whom the body names, where it names a person: `contact-7`.
     pub about: Option<About>,
 }
@@ -38,6 +42,15 @@ impl<T> Changed<T> {
             ..self
         }
     }
+
+    /// The same, of a record at this version.
+    #[must_use]
+    pub fn version(self, version: u64) -> Self {
+        Self {
+            version: Some(version),
+            ..self
+        }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Changed<T> {
@@ -50,6 +63,10 @@ impl<T: Serialize> IntoResponse for Changed<T> {
         let mut response = (status, Json(self.body)).into_response();
         if let Ok(position) = HeaderValue::try_from(self.position.to_string()) {
             response.headers_mut().insert(POSITION, position);
+        }
+        if let Some(version) = self.version {
+            let tag = version::tag(version);
+            response.headers_mut().insert(header::ETAG, tag);
         }
         if let Some(about) = self.about {
             response.extensions_mut().insert(about);

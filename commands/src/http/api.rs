@@ -99,6 +99,7 @@ impl Api {
             body,
             position,
             created: None,
+            version: None,
             about: None,
         }
     }
@@ -110,6 +111,7 @@ impl Api {
             body,
             position,
             created: Some(path),
+            version: None,
             about: None,
         }
     }

@@ -10,6 +10,7 @@ use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::Body;
+use super::field::given;
 use super::problem::Problem;
 
 /// A rule and how it is set.
@@ -30,8 +31,12 @@ pub struct RuleView {
 #[serde(deny_unknown_fields)]
 pub struct ChangeRule {
     /// Whether it acts.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool)]
     pub enabled: Option<bool>,
     /// Its number.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u64)]
     pub value: Option<u64>,
 }
 
@@ -89,9 +94,12 @@ pub async fn set_rule(
         enabled: ask.enabled,
         value: ask.value,
     };
+    let origin = caller.changing::<Automation>(AutomationId::Rules);
     let automation = api
         .desk
-        .send::<Automation>(AutomationId::Rules, command, &caller.origin())
+        .send::<Automation>(AutomationId::Rules, command, &origin)
         .await?;
-    Ok(api.changed(RuleView::of(rule, &automation.state), automation.position()))
+    Ok(api
+        .changed(RuleView::of(rule, &automation.state), automation.position())
+        .version(automation.version))
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use domain::id::Keyed;
 use domain::key::Role;
 use journal::token::Token;
 
 use super::problem::Problem;
+use super::version;
 use crate::idempotency::Claimed;
+use crate::keys::Holder;
 use crate::origin::Origin;
 
 /// Who calls, for which workspace, as what; put there by [`super::access`].
@@ -22,9 +25,23 @@ pub struct Caller {
     pub role: Role,
     /// The request's claim, where it carries an `Idempotency-Key`.
     pub claim: Option<Arc<Claimed>>,
+    /// The versions that the request's `If-Match` names, where it has one.
+    pub if_match: Option<Vec<u64>>,
 }
 
 impl Caller {
+    /// Whoever holds a key.
+    #[must_use]
+    pub fn holding(holder: Holder) -> Self {
+        Self {
+            workspace: holder.workspace,
+            actor: format!("key:{}", holder.id),
+            role: holder.role,
+            claim: None,
+            if_match: None,
+        }
+    }
+
     /// The origin of what this request changes.
     #[must_use]
     pub fn origin(&self) -> Origin {
@@ -34,6 +51,12 @@ impl Caller {
             None => origin,
         }
     }
+
+    /// The origin of a change to this record, which holds for what `If-Match` names.
+    #[must_use]
+    pub fn changing<A: Keyed>(&self, id: A::Id) -> Origin {
+        self.origin().expecting::<A>(id, self.if_match.clone())
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -41,6 +64,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| Problem::internal(&"a route without the access layer"))
+        let caller =
+            caller.ok_or_else(|| Problem::internal(&"a route without the access layer"))?;
+        Ok(Self {
+            if_match: version::if_match(&parts.headers)?,
+            ..caller
+        })
     }
 }

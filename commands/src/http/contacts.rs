@@ -9,13 +9,14 @@ use domain::contact::aggregate::{Contact, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
 use domain::id::ContactId;
 use journal::token::Token;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::{Changed, Removed};
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id, Within};
+use super::field::{clearable, given};
 use super::problem::Problem;
 use super::views::ContactView;
 
@@ -24,6 +25,7 @@ use super::views::ContactView;
 #[serde(deny_unknown_fields)]
 pub struct CreateContact {
     /// What the person is called.
+    #[schema(min_length = 1, max_length = 500)]
     pub name: String,
     /// Where they work.
     pub company: Option<String>,
@@ -44,32 +46,29 @@ pub struct CreateContact {
 #[serde(deny_unknown_fields)]
 pub struct ChangeContact {
     /// What the person is called.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
     pub name: Option<String>,
     /// Where they work.
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<String>)]
     pub company: Option<Option<String>>,
     /// What they do there.
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<String>)]
     pub role: Option<Option<String>>,
     /// All phones from now on.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>)]
     pub phones: Option<Vec<String>>,
     /// All emails from now on.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>)]
     pub emails: Option<Vec<String>>,
     /// Anything else worth knowing.
-    #[serde(default, deserialize_with = "said")]
+    #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<String>)]
     pub note: Option<Option<String>>,
-}
-
-/// Tells `null` from a field that is left out.
-#[expect(
-    clippy::option_option,
-    reason = "left out, null and a text are three things"
-)]
-fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// As many as may be written are read: spellings of one phone count once, an essay is no list.
@@ -159,6 +158,7 @@ pub async fn create(
             contact.position(),
             format!("/api/v1/contacts/{id}"),
         )
+        .version(contact.version)
         .about(Contact::TYPE, id))
 }
 
@@ -289,10 +289,11 @@ async fn send(
     command: ContactCommand,
     caller: &Caller,
 ) -> Result<Changed<ContactView>, Problem> {
-    let (id, origin) = (ContactId(id), caller.origin());
+    let (id, origin) = (ContactId(id), caller.changing::<Contact>(ContactId(id)));
     let contact = api.contacts.change(id, command, &origin).await?;
     Ok(api
         .changed(ContactView::found(id, &contact)?, contact.position())
+        .version(contact.version)
         .about(Contact::TYPE, id))
 }
 
@@ -304,10 +305,9 @@ pub async fn remove(
     Id(id): Id,
     caller: Caller,
 ) -> Result<Removed, Problem> {
-    let contact = api
-        .contacts
-        .change(ContactId(id), ContactCommand::Remove, &caller.origin())
-        .await?;
+    let (id, origin) = (ContactId(id), caller.changing::<Contact>(ContactId(id)));
+    let removed = api.contacts.change(id, ContactCommand::Remove, &origin);
+    let contact = removed.await?;
     api.acknowledged.tell(contact.position());
     Ok(Removed(contact.position()))
 }
@@ -339,6 +339,7 @@ mod tests {
             actor: "test".into(),
             role: Role::Operator,
             claim: None,
+            if_match: None,
         };
         let old = "+89997654321";
         for phones in [vec![Phone::try_new(old).unwrap()], vec![]] {

@@ -5,7 +5,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Problem;
 
@@ -78,6 +78,9 @@ pub(super) fn unread(rejection: &BytesRejection) -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(no_object(bytes));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -87,14 +90,26 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// serde would take an array for a struct, its values for the fields in their order.
+fn no_object(bytes: &[u8]) -> Problem {
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) => Problem::invalid("body", "the body must be a JSON object, with names: {…}"),
+        Err(error) => no_json(&error),
+    }
+}
+
+fn no_json(error: &serde_json::Error) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "/problems/bad-json",
+        "The body is not JSON",
+    )
+    .detail(format!("{error}"))
+}
+
 fn shape(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
-        return Problem::new(
-            StatusCode::BAD_REQUEST,
-            "/problems/bad-json",
-            "The body is not JSON",
-        )
-        .detail(format!("{error}"));
+        return no_json(error);
     }
     let detail = error.to_string();
     match path {
@@ -103,11 +118,12 @@ fn shape(path: &str, error: &serde_json::Error) -> Problem {
     }
 }
 
-/// serde names a missing or unknown field only in its message.
+/// serde names a missing, unknown or repeated field only in its message.
 fn named_in(detail: &str) -> Option<&str> {
     let rest = detail
         .strip_prefix("missing field `")
-        .or_else(|| detail.strip_prefix("unknown field `"))?;
+        .or_else(|| detail.strip_prefix("unknown field `"))
+        .or_else(|| detail.strip_prefix("duplicate field `"))?;
     rest.split('`').next()
 }
 

@@ -14,6 +14,7 @@ use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id, Params};
+use super::field::clearable;
 use super::problem::Problem;
 use super::views::{LeadView, SaleView};
 
@@ -29,17 +30,22 @@ pub struct OpenLead {
     /// The line of business, where it is known.
     pub business_domain: Option<BusinessDomain>,
     /// Whose interest it is, where that is known.
+    #[schema(minimum = 1)]
     pub contact_id: Option<u64>,
 }
 
-/// What became known about a lead; what is left out stays.
+/// What became known about a lead; what is left out stays, `null` is not known after all.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DescribeLead {
     /// The line of business.
-    pub business_domain: Option<BusinessDomain>,
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<BusinessDomain>)]
+    pub business_domain: Option<Option<BusinessDomain>>,
     /// Whose interest it is.
-    pub contact_id: Option<u64>,
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    pub contact_id: Option<Option<u64>>,
 }
 
 /// A step along the pipeline.
@@ -74,7 +80,8 @@ const fn one() -> u32 {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct TransferParams {
-    /// Whole units, at most two decimals: `10000`, `99.90`.
+    /// Whole units, at most two decimals and at most 1000000000000: `10000`, `99.90`.
+    #[param(pattern = r"^[0-9]{1,13}(\.[0-9]{1,2})?$")]
     pub amount: String,
     /// ISO 4217; the configured one unless named.
     pub currency: Option<Currency>,
@@ -111,11 +118,10 @@ pub async fn open(
         contact,
     };
     let lead = api.desk.open::<Lead>(id, command, &origin).await?;
-    Ok(api.created(
-        LeadView::found(id, &lead)?,
-        lead.position(),
-        format!("/api/v1/leads/{id}"),
-    ))
+    let (view, path) = (LeadView::found(id, &lead)?, format!("/api/v1/leads/{id}"));
+    Ok(api
+        .created(view, lead.position(), path)
+        .version(lead.version))
 }
 
 /// Says what a lead is about and whose it is.
@@ -127,8 +133,11 @@ pub async fn describe(
     caller: Caller,
     Body(ask): Body<DescribeLead>,
 ) -> Result<Changed<LeadView>, Problem> {
-    let (origin, contact) = (caller.origin(), ask.contact_id.map(ContactId));
-    api.contacts.expect_present(contact, &origin).await?;
+    let contact = ask.contact_id.map(|said| said.map(ContactId));
+    let origin = caller.origin();
+    api.contacts
+        .expect_present(contact.flatten(), &origin)
+        .await?;
     let command = LeadCommand::Describe {
         business_domain: ask.business_domain,
         contact,
@@ -192,9 +201,15 @@ pub async fn transfer(
         .map_err(|error| Problem::invalid("amount", format!("amount {error}")))?;
     let (id, sale) = api
         .transfers
-        .transfer(LeadId(id), amount, api.gate(), &caller.origin())
+        .transfer(
+            LeadId(id),
+            amount,
+            api.gate(),
+            &caller.changing::<Lead>(LeadId(id)),
+        )
         .await?;
-    Ok(api.changed(SaleView::found(id, &sale)?, sale.position()))
+    let view = SaleView::found(id, &sale)?;
+    Ok(api.changed(view, sale.position()).version(sale.version))
 }
 
 async fn send(
@@ -203,6 +218,14 @@ async fn send(
     command: LeadCommand,
     caller: &Caller,
 ) -> Result<Changed<LeadView>, Problem> {
-    let lead = api.desk.send::<Lead>(id, command, &caller.origin()).await?;
-    Ok(api.changed(LeadView::found(id, &lead)?, lead.position()))
+    let origin = caller.changing::<Lead>(id);
+    let lead = api.desk.send::<Lead>(id, command, &origin).await?;
+    let view = LeadView::found(id, &lead)?;
+    let contact = view.contact_id.map(ContactId);
+    let contact_removed = api.contacts.is_removed(contact, &origin).await?;
+    let view = LeadView {
+        contact_removed,
+        ..view
+    };
+    Ok(api.changed(view, lead.position()).version(lead.version))
 }

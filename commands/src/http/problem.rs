@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::version;
+
 /// An error as every caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
@@ -26,6 +28,9 @@ pub struct Problem {
     /// Seconds to wait before the next try, where waiting helps.
     #[serde(skip)]
     pub retry_after: Option<u64>,
+    /// The record's version, where the caller decided on another one.
+    #[serde(skip)]
+    pub version: Option<u64>,
 }
 
 impl Problem {
@@ -39,6 +44,7 @@ impl Problem {
             detail: None,
             field: None,
             retry_after: None,
+            version: None,
         }
     }
 
@@ -93,6 +99,23 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, kind, title).detail(detail)
     }
 
+    /// The record is at another version than the request's `If-Match` names.
+    #[must_use]
+    pub fn precondition_failed(current: u64) -> Self {
+        Self {
+            version: Some(current),
+            ..Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "/problems/precondition-failed",
+                "It was changed meanwhile",
+            )
+            .detail(format!(
+                "The record is at version {current} by now, and If-Match names another; read it again and decide again"
+            ))
+            .field("If-Match")
+        }
+    }
+
     /// Something of ours does not answer; trying again is safe.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
@@ -125,6 +148,17 @@ impl IntoResponse for Problem {
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(version) = self.version {
+            response
+                .headers_mut()
+                .insert(header::ETAG, version::tag(version));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"rapport\"");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
         }
         if let Some(seconds) = self.retry_after {
             response

@@ -16,6 +16,7 @@ use journal::JournalError;
 use super::problem::Problem;
 use crate::contacts::ContactsError;
 use crate::desk::Unanswered;
+use crate::precondition::mismatch;
 use crate::sales::TransferError;
 
 const TRANSITION: (&str, &str) = ("/problems/forbidden-transition", "Forbidden transition");
@@ -173,6 +174,9 @@ where
 
 /// What is nobody's wish: a lost race, a log that does not answer, a fault of ours.
 fn failed<E: Error>(error: AggregateError<E>) -> Problem {
+    if let Some(moved) = mismatch(&error) {
+        return Problem::precondition_failed(moved.current);
+    }
     match error {
         AggregateError::AggregateConflict => moved("Reload and decide again."),
         AggregateError::DatabaseConnectionError(error) => {

@@ -20,8 +20,10 @@ use journal::{JournalError, failpoint};
 use crate::idempotency::{Claimed, Claiming, KeptAnswer, claim, digest};
 use crate::meters;
 
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// What a request is carried out once under.
+pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer was given before.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// What a kept answer's ciphertext is bound to.
 const CONTEXT: &str = "kept answer";
 /// The largest body; as the body limit of the server.
@@ -46,14 +48,14 @@ async fn carry_out(
     let key = key
         .to_str()
         .ok()
-        .filter(|key| (1..=255).contains(&key.len()))
+        .filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'))
         .ok_or_else(|| {
             Problem::new(
                 StatusCode::BAD_REQUEST,
                 "/problems/idempotency-key",
                 "Bad Idempotency-Key",
             )
-            .detail("Idempotency-Key has 1 to 255 visible ASCII characters, for example a UUID")
+            .detail("Idempotency-Key has 1 to 255 printable ASCII characters, for example a UUID")
             .field("Idempotency-Key")
         })?;
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
@@ -73,7 +75,15 @@ async fn carry_out(
         parts.uri.path().as_bytes(),
         key.as_bytes(),
     ];
-    let fingerprint = digest(&[target.as_bytes(), &body]);
+    let mut asked = vec![target.as_bytes(), &body];
+    // Only where it is there, so that claims from before it was known are found.
+    asked.extend(
+        parts
+            .headers
+            .get(header::IF_MATCH)
+            .map(HeaderValue::as_bytes),
+    );
+    let fingerprint = digest(&asked);
     let journal = api.desk.journal();
     match claim(
         journal,
@@ -112,6 +122,15 @@ fn reused() -> Problem {
     .field("Idempotency-Key")
 }
 
+/// Whether the same request may well be carried out in a moment: a failure, or a refusal that says
+/// when to come back.
+fn is_transient(response: &Response) -> bool {
+    let status = response.status();
+    status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || response.headers().contains_key(header::RETRY_AFTER)
+}
+
 /// Keeps what a second try should hear; a failure that may pass is not kept.
 async fn keep(
     api: &Api,
@@ -119,10 +138,10 @@ async fn keep(
     claimed: &Claimed,
     response: Response,
 ) -> Result<Response, Problem> {
-    let status = response.status();
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    if is_transient(&response) {
         return Ok(response);
     }
+    let status = response.status();
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX)
         .await
@@ -142,10 +161,15 @@ async fn keep(
     };
     let answer = KeptAnswer {
         status: status.as_u16(),
-        headers: [header::CONTENT_TYPE, header::LOCATION, POSITION]
-            .iter()
-            .filter_map(header)
-            .collect(),
+        headers: [
+            header::CONTENT_TYPE,
+            header::LOCATION,
+            header::ETAG,
+            POSITION,
+        ]
+        .iter()
+        .filter_map(header)
+        .collect(),
         body,
         about,
     };
@@ -208,3 +232,6 @@ async fn opened(api: &Api, caller: &Caller, answer: KeptAnswer) -> Result<KeptAn
         ..answer
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,9 +48,8 @@ pub async fn change_stage(
         seen,
         reason: checked_reason(reason.as_deref())?,
     };
-    let sale = api
-        .desk
-        .send::<Sale>(SaleId(id), command, &caller.origin())
-        .await?;
-    Ok(api.changed(SaleView::found(SaleId(id), &sale)?, sale.position()))
+    let (id, origin) = (SaleId(id), caller.changing::<Sale>(SaleId(id)));
+    let sale = api.desk.send::<Sale>(id, command, &origin).await?;
+    let view = SaleView::found(id, &sale)?;
+    Ok(api.changed(view, sale.position()).version(sale.version))
 }

@@ -18,6 +18,7 @@ use crate::undo::{UndoError, Undone, What};
 #[serde(deny_unknown_fields)]
 pub struct Undo {
     /// The change at this position, as `0:12`.
+    #[schema(pattern = "^[0-9]{1,5}:[0-9]{1,18}$")]
     pub position: Option<String>,
     /// Everything that one request or one import caused.
     #[schema(value_type = Option<String>, format = "uuid")]
@@ -35,7 +36,7 @@ pub struct UndoView {
 
 /// Reverses an earlier change by ordinary events; what was touched since is kept and says why.
 #[utoipa::path(post, path = "/api/v1/undo", tag = "undo", request_body = Undo,
-    responses((status = 200, body = UndoView), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = UndoView), (status = 404, body = Problem), (status = "4XX", body = Problem)))]
 pub async fn undo(
     State(api): State<Api>,
     caller: Caller,

@@ -29,6 +29,10 @@ pub struct LeadView {
     pub business_domain: Option<BusinessDomain>,
     /// Whose interest it is, where that is known.
     pub contact_id: Option<u64>,
+    /// Whether that contact was removed since; left out where it was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub contact_removed: bool,
     /// Messages so far.
     pub message_count: u64,
     /// How good it is, from 0 to 1, once it was analysed.
@@ -128,6 +132,7 @@ impl LeadView {
             stage: lead.stage,
             business_domain: lead.business_domain,
             contact_id: lead.contact.map(|ContactId(id)| id),
+            contact_removed: false,
             message_count: lead.message_count,
             ai_score: analysis.map(|analysis| analysis.score.as_fraction()),
             ai_recommendation: analysis.map(|analysis| analysis.recommendation),

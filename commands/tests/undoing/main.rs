@@ -55,7 +55,7 @@ fn records_are_what_the_model_says_whatever_is_undone() {
             runtime.block_on(async {
                 let mut told = Told::new().await;
                 for step in &steps {
-                    told.step(step).await;
+                    Box::pin(told.step(step)).await;
                 }
             });
             Ok(())

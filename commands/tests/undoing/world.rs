@@ -273,14 +273,14 @@ fn on_a_lead(deed: &Deed) -> LeadCommand {
             reason: None,
         },
         Deed::Say(0, to) => LeadCommand::Describe {
-            business_domain: Some(
+            business_domain: Some(Some(
                 BusinessDomain::ALL[to.unwrap_or_default() % BusinessDomain::ALL.len()],
-            ),
+            )),
             contact: None,
         },
         Deed::Say(_, to) => LeadCommand::Describe {
             business_domain: None,
-            contact: to.map(|to| ContactId(to as u64)),
+            contact: to.map(|to| Some(ContactId(to as u64))),
         },
         Deed::Phones(_) | Deed::Remove => LeadCommand::RecordMessages { increment: 1 },
         Deed::Judge(score) => LeadCommand::RecordAnalysis(Analysis {

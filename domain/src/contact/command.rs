@@ -17,17 +17,17 @@ pub enum ContactCommand {
         /// What the person is called; cannot be cleared.
         name: Option<String>,
         /// Where they work.
-        #[serde(default, with = "double_option")]
+        #[serde(default, with = "crate::clearing")]
         company: Option<Option<String>>,
         /// What they do there.
-        #[serde(default, with = "double_option")]
+        #[serde(default, with = "crate::clearing")]
         role: Option<Option<String>>,
         /// All phones from now on.
         phones: Option<Vec<Phone>>,
         /// All emails from now on.
         emails: Option<Vec<Email>>,
         /// Anything else worth knowing.
-        #[serde(default, with = "double_option")]
+        #[serde(default, with = "crate::clearing")]
         note: Option<Option<String>>,
     },
     /// Add one phone; the others stay.
@@ -80,28 +80,4 @@ pub struct Card {
     pub emails: Vec<Email>,
     /// Anything else worth knowing.
     pub note: Option<String>,
-}
-
-/// Keeps "not said" and "said to be nothing" apart in JSON: absent, or `[value]`.
-mod double_option {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[expect(
-        clippy::option_option,
-        clippy::ref_option,
-        reason = "the signature is serde's"
-    )]
-    pub fn serialize<S: Serializer>(
-        value: &Option<Option<String>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(|inner| [inner]).serialize(serializer)
-    }
-
-    #[expect(clippy::option_option, reason = "the signature is serde's")]
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Option<String>>, D::Error> {
-        Ok(Option::<[Option<String>; 1]>::deserialize(deserializer)?.map(|[inner]| inner))
-    }
 }

@@ -160,18 +160,28 @@ impl OpenLead {
         }
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "left out, not known and known are three things"
+    )]
     fn describe(
         &self,
-        business_domain: Option<BusinessDomain>,
-        contact: Option<ContactId>,
+        business_domain: Option<Option<BusinessDomain>>,
+        contact: Option<Option<ContactId>>,
     ) -> Result<Vec<LeadEvent>, LeadError> {
         self.alive()?;
         let domain = business_domain
-            .filter(|_| business_domain != self.business_domain)
-            .map(|business_domain| LeadEvent::DomainSet { business_domain });
+            .filter(|said| *said != self.business_domain)
+            .map(|said| match said {
+                Some(business_domain) => LeadEvent::DomainSet { business_domain },
+                None => LeadEvent::DomainCleared {},
+            });
         let contact = contact
-            .filter(|_| contact != self.contact)
-            .map(|contact| LeadEvent::ContactLinked { contact });
+            .filter(|said| *said != self.contact)
+            .map(|said| match said {
+                Some(contact) => LeadEvent::ContactLinked { contact },
+                None => LeadEvent::ContactUnlinked {},
+            });
         Ok(domain.into_iter().chain(contact).collect())
     }
 

@@ -22,12 +22,15 @@ pub enum LeadCommand {
         /// Whose interest it is, where that is known.
         contact: Option<ContactId>,
     },
-    /// Say or correct what it is about and whose it is; what is `None` stays.
+    /// Say or correct what it is about and whose it is; what is `None` stays, `Some(None)` is not
+    /// known after all.
     Describe {
         /// The line of business.
-        business_domain: Option<BusinessDomain>,
+        #[serde(default, with = "crate::clearing")]
+        business_domain: Option<Option<BusinessDomain>>,
         /// The person.
-        contact: Option<ContactId>,
+        #[serde(default, with = "crate::clearing")]
+        contact: Option<Option<ContactId>>,
     },
     /// Move it along the pipeline.
     ChangeStage {

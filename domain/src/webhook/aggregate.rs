@@ -228,15 +228,19 @@ impl Webhook {
 }
 
 impl Registered {
+    #[expect(
+        clippy::option_option,
+        reason = "left out, none and a text are three things"
+    )]
     fn change(
         &self,
         url: Option<String>,
         events: Option<Vec<EventFilter>>,
-        description: Option<String>,
+        description: Option<Option<String>>,
     ) -> Vec<WebhookEvent> {
         let url = url.unwrap_or_else(|| self.url.clone());
         let events = events.unwrap_or_else(|| self.events.clone());
-        let description = description.or_else(|| self.description.clone());
+        let description = description.unwrap_or_else(|| self.description.clone());
         if (&url, &events, &description) == (&self.url, &self.events, &self.description) {
             return Vec::new();
         }

@@ -30,8 +30,9 @@ pub enum WebhookCommand {
         url: Option<String>,
         /// What to tell.
         events: Option<Vec<EventFilter>>,
-        /// What people call it.
-        description: Option<String>,
+        /// What people call it; `Some(None)` clears it.
+        #[serde(default, with = "crate::clearing")]
+        description: Option<Option<String>>,
     },
     /// Sign with another secret.
     RotateSecret {

@@ -4,7 +4,7 @@ mod asks;
 
 use axum::Json;
 use axum::extract::{FromRef, Path, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use commands::http::answer::{Changed, Removed};
 use commands::http::api::Api;
@@ -94,7 +94,11 @@ pub async fn register(
     let webhook = state.api.desk.open::<Webhook>(id, command, &origin).await?;
     let path = format!("/api/v1/webhooks/{id}");
     let (body, position) = (with_secret(id, &webhook)?, webhook.position());
-    Ok(state.api.created(body, position, path).about("webhook", id))
+    Ok(state
+        .api
+        .created(body, position, path)
+        .version(webhook.version)
+        .about("webhook", id))
 }
 
 /// Lists webhooks, the newest first.
@@ -116,8 +120,9 @@ pub async fn card(
     Reading(reader): Reading,
     Id(id): Id,
     Params(ask): Params<AsOf>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    card::answer::<Webhooks, _>(&state.api.desk, &reader, id, &ask).await
+    card::answer::<Webhooks, _>(&state.api.desk, &reader, id, &ask, &headers).await
 }
 
 /// Changes where a webhook is called and what it is told, or switches it off or on.
@@ -129,7 +134,7 @@ pub async fn change(
     caller: Caller,
     Body(ask): Body<ChangeWebhook>,
 ) -> Result<Changed<WebhookView>, Problem> {
-    let origin = caller.origin();
+    let origin = caller.changing::<Webhook>(WebhookId(id));
     let enabled = ask.enabled;
     let mut webhook = send(
         &state,
@@ -146,7 +151,8 @@ pub async fn change(
         None => None,
     };
     if let Some(switch) = switch {
-        webhook = send(&state, id, switch, &origin.step("switch")).await?;
+        let origin = origin.step("switch").having_made(webhook.version);
+        webhook = send(&state, id, switch, &origin).await?;
     }
     shown(&state, id, &webhook)
 }
@@ -159,7 +165,8 @@ pub async fn remove(
     Id(id): Id,
     caller: Caller,
 ) -> Result<Removed, Problem> {
-    let webhook = send(&state, id, WebhookCommand::Remove, &caller.origin()).await?;
+    let origin = caller.changing::<Webhook>(WebhookId(id));
+    let webhook = send(&state, id, WebhookCommand::Remove, &origin).await?;
     state.api.acknowledged.tell(webhook.position());
     Ok(Removed(webhook.position()))
 }
@@ -177,11 +184,13 @@ pub async fn rotate_secret(
         secret: asks::secret(ask.secret)?,
         old_until: state.api.desk.clock().now() + OLD_SECRET,
     };
-    let webhook = send(&state, id, command, &caller.origin()).await?;
+    let origin = caller.changing::<Webhook>(WebhookId(id));
+    let webhook = send(&state, id, command, &origin).await?;
     let body = with_secret(WebhookId(id), &webhook)?;
     Ok(state
         .api
         .changed(body, webhook.position())
+        .version(webhook.version)
         .about("webhook", id))
 }
 
@@ -198,7 +207,8 @@ pub async fn replay(
         .after(state.api.desk.journal(), &caller.workspace)
         .await?;
     let command = WebhookCommand::Rewind { after };
-    let webhook = send(&state, id, command, &caller.origin()).await?;
+    let origin = caller.changing::<Webhook>(WebhookId(id));
+    let webhook = send(&state, id, command, &origin).await?;
     shown(&state, id, &webhook)
 }
 
@@ -295,6 +305,7 @@ fn shown(
     Ok(state
         .api
         .changed(view, webhook.position())
+        .version(webhook.version)
         .about("webhook", id))
 }
 

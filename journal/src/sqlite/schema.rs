@@ -15,6 +15,10 @@ const LAYOUT: i64 = 3;
 /// Where `checkpoint` cannot keep up, the writer itself ends the WAL at this many pages, 128 MB.
 const WAL_PAGES: i64 = 32_768;
 
+/// How large the WAL's file stays when it begins anew, in bytes. While somebody reads for long it cannot
+/// begin anew and grows as long as there are changes.
+pub(super) const WAL_KEPT: u64 = 128 * 1024 * 1024;
+
 /// The log is append-only: the triggers hold that against every program, ours included.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS commits (
@@ -148,6 +152,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }

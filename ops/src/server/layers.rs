@@ -20,11 +20,15 @@ use commands::http::retry::{self, MAX_BODY};
 use opentelemetry::global;
 use opentelemetry::propagation::Extractor;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::bodies::{self, Stalled};
+use super::public::PublicUrl;
 use crate::settings::Settings;
 use crate::system::System;
 use crate::telemetry::meters::HTTP_SECONDS;
@@ -34,10 +38,16 @@ const NO_ROUTE: &str = "none";
 /// How long a request may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
+/// How long a browser may hold what it was told of another origin; the most that one of them takes.
+const PREFLIGHT_HOLDS: Duration = Duration::from_hours(2);
+/// Shorter answers fit into one packet as they are.
+const WORTH_COMPRESSING: u64 = 1024;
+
 /// Who may call, and what remembers that he did.
 struct Gate {
     access: Access,
     api: Api,
+    public: Option<PublicUrl>,
 }
 
 /// These routes behind every layer.
@@ -50,12 +60,14 @@ pub fn around(
     let gate = Gate {
         access,
         api: system.api.clone(),
+        public: settings.public_url.clone(),
     };
     Ok(routes
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(
             ServiceBuilder::new()
+                .layer(compressed())
                 .layer(cors(&settings.cors_origins)?)
                 .layer(DefaultBodyLimit::max(MAX_BODY))
                 .layer(middleware::from_fn_with_state(Arc::new(gate), pass)),
@@ -66,7 +78,10 @@ pub fn around(
 async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let observed = Observed::begin(&request);
     let answer = in_time(gate.answer(request, next));
-    let response = answer.instrument(observed.span.clone()).await;
+    let mut response = answer.instrument(observed.span.clone()).await;
+    if let Some(public) = &gate.public {
+        public.complete(response.headers_mut());
+    }
     observed.end(&response);
     response
 }
@@ -122,7 +137,8 @@ fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
         AllowOrigin::any()
     } else {
         let parse = |origin: &String| {
-            HeaderValue::from_str(origin)
+            // Browsers send an origin without the slash that addresses often end with.
+            HeaderValue::from_str(origin.trim_end_matches('/'))
                 .with_context(|| format!("CORS_ORIGINS: '{origin}' is no origin"))
         };
         AllowOrigin::list(
@@ -132,24 +148,38 @@ fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
                 .collect::<anyhow::Result<Vec<_>>>()?,
         )
     };
-    let key = [
-        HeaderName::from_static("x-api-key"),
-        HeaderName::from_static("idempotency-key"),
-        POSITION,
-    ];
-    let headers = [header::CONTENT_TYPE, header::AUTHORIZATION]
-        .into_iter()
-        .chain(key);
     Ok(CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers(headers.collect::<Vec<_>>())
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("x-api-key"),
+            retry::KEY,
+            POSITION,
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
+        ])
         .expose_headers([
             POSITION,
+            retry::REPLAYED,
+            header::ETAG,
             header::LINK,
             header::LOCATION,
             header::RETRY_AFTER,
-        ]))
+            header::WWW_AUTHENTICATE,
+        ])
+        .max_age(PREFLIGHT_HOLDS))
+}
+
+/// Answers that are worth it, in gzip or brotli, at the level that costs least: most are made anew for
+/// each request.
+fn compressed() -> CompressionLayer<impl Predicate> {
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(DefaultPredicate::new().and(SizeAbove::new(WORTH_COMPRESSING)))
 }
 
 struct Headers<'a>(&'a HeaderMap);

@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+use commands::http::caller::Caller;
 use journal::Journal;
 use projections::registry::Registry;
 use projections::status::{self, Status};
@@ -52,9 +53,13 @@ async fn health() -> Json<Value> {
 
 /// It can do its work, and does: the log and the read models answer, the screens it needs are there,
 /// and none of its background tasks stands still. What is wrong with copies of the log is named, and
-/// stops nobody while most of them are whole.
-async fn ready(State(probed): State<Probed>) -> Response {
+/// stops nobody while most of them are whole. Strangers are told whether it can, and no more.
+async fn ready(State(probed): State<Probed>, known: Option<Extension<Caller>>) -> Response {
     let (status, body) = readiness(&probed).await;
+    let body = match known {
+        Some(_) => body,
+        None => json!({ "ready": status.is_success() }),
+    };
     (status, Json(body)).into_response()
 }
 

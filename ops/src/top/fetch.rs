@@ -7,6 +7,7 @@ use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
 use super::scrape::{self, Sample};
+use crate::settings::Secret;
 
 /// How long one answer may take.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub struct Known {
     pub parked: Vec<serde::de::IgnoredAny>,
 }
 
-/// The part of `/ready` that is read; a process without a database has none of it.
+/// The part of `/ready` that is read; strangers are told none of it.
 #[derive(Deserialize)]
 struct Ready {
     #[serde(default)]
@@ -48,11 +49,12 @@ struct Ready {
 pub struct Asker {
     client: Client,
     urls: Vec<String>,
+    key: Option<Secret>,
 }
 
 impl Asker {
     /// Fails where an address is none.
-    pub fn try_new(urls: &[String]) -> anyhow::Result<Self> {
+    pub fn try_new(urls: &[String], key: Option<Secret>) -> anyhow::Result<Self> {
         for url in urls {
             let parsed = reqwest::Url::parse(url);
             anyhow::ensure!(
@@ -63,6 +65,7 @@ impl Asker {
         let client = Client::builder().timeout(WITHIN).build();
         Ok(Self {
             client: client.context("a client")?,
+            key,
             urls: urls
                 .iter()
                 .map(|url| url.trim_end_matches('/').to_owned())
@@ -129,7 +132,11 @@ impl Asker {
 
     /// Nothing where it cannot tell: the metrics tell most of it too.
     async fn projections(&self, url: &str) -> Vec<Known> {
-        let answer = self.client.get(format!("{url}/ready")).send().await;
+        let mut request = self.client.get(format!("{url}/ready"));
+        if let Some(key) = &self.key {
+            request = request.header("X-API-Key", &key.0);
+        }
+        let answer = request.send().await;
         let Ok(answer) = answer else {
             return Vec::new();
         };

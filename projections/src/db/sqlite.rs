@@ -16,6 +16,8 @@ use super::{DbError, Row, Statement, Value};
 const BUSY: Duration = Duration::from_secs(10);
 /// How long the WAL grows, 16 MB: rows that change often are moved into the file once.
 const WAL_PAGES: i64 = 4096;
+/// How large the WAL's file stays when it begins anew, in bytes; a long reader may have made it larger.
+const WAL_KEPT: u64 = 64 * 1024 * 1024;
 /// Prepared statements kept by each connection.
 const PREPARED: usize = 128;
 /// Readers kept open; more may be open for a moment.
@@ -114,6 +116,7 @@ fn connect(path: &Path) -> Result<Connection, DbError> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
     // What is replaced or deleted may name a person who asked to be forgotten.
     connection.pragma_update(None, "secure_delete", "ON")?;
     Ok(connection)

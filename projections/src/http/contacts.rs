@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use commands::desk::Desk;
 use commands::http::caller::Caller;
@@ -36,12 +36,13 @@ pub async fn card(
     Reading(reader): Reading,
     Id(id): Id,
     Params(ask): Params<AsOf>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    card::answer::<Contacts, _>(&desk, &reader, id, &ask).await
+    card::answer::<Contacts, _>(&desk, &reader, id, &ask, &headers).await
 }
 
 /// Everything that happened to a contact, also one that was removed: who, when, from where, before and after.
-#[utoipa::path(get, path = "/api/v1/contacts/{id}/timeline", tag = "contacts", operation_id = "contact_timeline",
+#[utoipa::path(get, path = "/api/v1/contacts/{id}/timeline", tag = "contacts",
     params(("id" = u64, Path), AsOf),
     responses((status = 200, body = Vec<Happened>), (status = "4XX", body = Problem)))]
 pub async fn timeline(

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use commands::desk::Desk;
 use commands::http::caller::Caller;
@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 
 use super::card::{self, AsOf};
 use super::page::{self, Part};
+use super::removed;
 use super::since::Reading;
 use crate::leads::Leads;
 use crate::timeline::{Happened, Timeline};
@@ -35,6 +36,7 @@ pub struct LeadList {
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u16>,
     /// Where to go on, from the `Link` header.
+    #[param(pattern = "^[0-9]{1,19}$")]
     pub cursor: Option<String>,
 }
 
@@ -58,7 +60,9 @@ pub async fn list(
         limit: ask.limit,
         cursor: ask.cursor,
     };
-    page::list::<Leads>(&reader, &filters, &part, &uri).await
+    let (bodies, next) = page::bodies::<Leads>(&reader, &filters, &part).await?;
+    let bodies = removed::now(&reader, bodies).await?;
+    Ok(page::linked(page::json_list(&bodies), next, &uri))
 }
 
 /// Shows a lead, now or as it was.
@@ -69,12 +73,18 @@ pub async fn card(
     Reading(reader): Reading,
     Id(id): Id,
     Params(ask): Params<AsOf>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    card::answer::<Leads, _>(&desk, &reader, id, &ask).await
+    let body = card::body::<Leads, _>(&desk, &reader, id, &ask).await?;
+    let body = match ask.moment()? {
+        Some(at) => removed::then(&desk, &reader, body, at).await?,
+        None => removed::now(&reader, vec![body]).await?.remove(0),
+    };
+    card::tagged(body, &headers)
 }
 
 /// Everything that happened to a lead and its sale: who, when, from where, before and after.
-#[utoipa::path(get, path = "/api/v1/leads/{id}/timeline", tag = "leads", operation_id = "lead_timeline",
+#[utoipa::path(get, path = "/api/v1/leads/{id}/timeline", tag = "leads",
     params(("id" = u64, Path), AsOf),
     responses((status = 200, body = Vec<Happened>), (status = "4XX", body = Problem)))]
 pub async fn timeline(

@@ -21,6 +21,7 @@ pub struct Part {
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u16>,
     /// Where to go on, from the `Link` header.
+    #[param(pattern = "^[0-9]{1,19}$")]
     pub cursor: Option<String>,
 }
 
@@ -46,10 +47,24 @@ pub async fn list<P: Projection>(
     part: &Part,
     uri: &Uri,
 ) -> Result<Response, Problem> {
+    let (bodies, next) = bodies::<P>(reader, filters, part).await?;
+    Ok(linked(json_list(&bodies), next, uri))
+}
+
+/// The records of a part of the list, and behind which id the next one begins.
+pub(super) async fn bodies<P: Projection>(
+    reader: &Reader,
+    filters: &[(&'static str, Option<String>)],
+    part: &Part,
+) -> Result<(Vec<String>, Option<u64>), Problem> {
     let (before, limit) = part.bounds()?;
     let page = reader.list::<P>(filters, before, limit).await?;
-    let bodies = json(format!("[{}]", page.bodies.join(",")));
-    Ok(linked(bodies, page.next, uri))
+    Ok((page.bodies, page.next))
+}
+
+/// A list of what is JSON already.
+pub(super) fn json_list(bodies: &[String]) -> Response {
+    json(format!("[{}]", bodies.join(",")))
 }
 
 /// A part of a list, and where the next one is.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use commands::desk::Desk;
 use commands::http::caller::Caller;
@@ -31,6 +31,7 @@ pub struct SaleList {
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<u16>,
     /// Where to go on, from the `Link` header.
+    #[param(pattern = "^[0-9]{1,19}$")]
     pub cursor: Option<String>,
 }
 
@@ -58,12 +59,13 @@ pub async fn card(
     Reading(reader): Reading,
     Id(id): Id,
     Params(ask): Params<AsOf>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    card::answer::<Sales, _>(&desk, &reader, id, &ask).await
+    card::answer::<Sales, _>(&desk, &reader, id, &ask, &headers).await
 }
 
 /// Everything that happened to a sale: who, when, from where, before and after.
-#[utoipa::path(get, path = "/api/v1/sales/{id}/timeline", tag = "sales", operation_id = "sale_timeline",
+#[utoipa::path(get, path = "/api/v1/sales/{id}/timeline", tag = "sales",
     params(("id" = u64, Path), AsOf),
     responses((status = 200, body = Vec<Happened>), (status = "4XX", body = Problem)))]
 pub async fn timeline(

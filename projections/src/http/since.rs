@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
+use commands::desk::Desk;
 use commands::http::answer::POSITION;
 use commands::http::caller::Caller;
 use commands::http::problem::Problem;
@@ -28,10 +29,27 @@ where
         if let Some(asked) = asked(parts)?
             && asked.partition == least.partition
         {
+            if asked.sequence > least.sequence && !api.views.has_shown(asked) {
+                expect_written(&api.desk, asked).await?;
+            }
             least.sequence = least.sequence.max(asked.sequence);
         }
         Ok(Self(api.views.reader(caller.workspace, least)))
     }
+}
+
+/// No answer had a position behind the log's end, and waiting for it would be in vain.
+async fn expect_written(desk: &Desk, asked: Position) -> Result<(), Problem> {
+    let head = desk.journal().head(asked.partition).await?;
+    if asked.sequence <= head.sequence {
+        return Ok(());
+    }
+    Err(Problem::invalid(
+        "Rapport-Position",
+        format!(
+            "{asked} is behind the log's end, {head}: leave the header out, or send one of an answer of this log; a restored log is another one"
+        ),
+    ))
 }
 
 fn asked(parts: &Parts) -> Result<Option<Position>, Problem> {

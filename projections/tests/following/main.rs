@@ -295,6 +295,8 @@ async fn a_poisoned_record_stops_itself_and_nothing_else(kept: Kept) {
         reader.card::<Leads>(1).await.unwrap().is_some(),
         "it is shown as it was before"
     );
+    let funnel = reader.card::<projections::funnel::Funnel>(2).await;
+    funnel.expect("the other screen of leads has seen it too");
     let parked = kept.registry.parked().await.unwrap();
     let told: Vec<_> = parked
         .iter()

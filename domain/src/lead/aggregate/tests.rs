@@ -11,7 +11,8 @@ use crate::lead::command::LeadCommand::{
 };
 use crate::lead::command::{Gate, LeadCommand};
 use crate::lead::event::LeadEvent::{
-    Analyzed, ContactLinked, DomainSet, MessagesRecorded, Opened, StageChanged, Transferred,
+    Analyzed, ContactLinked, ContactUnlinked, DomainCleared, DomainSet, MessagesRecorded, Opened,
+    StageChanged, Transferred,
 };
 use crate::lead::event::{Analysis, LeadEvent};
 use crate::lead::scoring::Score;
@@ -200,7 +201,7 @@ fn a_lost_lead_is_never_reopened() {
     lead()
         .given(lost)
         .when(Describe {
-            business_domain: Some(BusinessDomain::Third),
+            business_domain: Some(Some(BusinessDomain::Third)),
             contact: None,
         })
         .then_expect_error(LeadError::Closed { stage: Lost });
@@ -239,8 +240,8 @@ fn describing_records_only_what_is_new() {
     lead()
         .given(vec![opened_without_domain()])
         .when(Describe {
-            business_domain: Some(domain),
-            contact: Some(ContactId(3)),
+            business_domain: Some(Some(domain)),
+            contact: Some(Some(ContactId(3))),
         })
         .then_expect_events(vec![
             DomainSet {
@@ -253,9 +254,28 @@ fn describing_records_only_what_is_new() {
     lead()
         .given(vec![opened()])
         .when(Describe {
-            business_domain: Some(BusinessDomain::First),
+            business_domain: Some(Some(BusinessDomain::First)),
             contact: None,
         })
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn what_is_not_known_after_all_is_cleared_once() {
+    let cleared = Describe {
+        business_domain: Some(None),
+        contact: Some(None),
+    };
+    let linked = ContactLinked {
+        contact: ContactId(3),
+    };
+    lead()
+        .given(vec![opened(), linked.clone()])
+        .when(cleared.clone())
+        .then_expect_events(vec![DomainCleared {}, ContactUnlinked {}]);
+    lead()
+        .given(vec![opened(), linked, DomainCleared {}, ContactUnlinked {}])
+        .when(cleared)
         .then_expect_events(vec![]);
 }
 
@@ -347,7 +367,7 @@ fn any_command() -> impl Strategy<Value = LeadCommand> {
             .prop_map(|(to, seen)| ChangeStage { to, seen, reason: None }),
         1 => any::<u32>().prop_map(|increment| RecordMessages { increment }),
         1 => (0..=1000u16).prop_map(|score| RecordAnalysis(analysis(score))),
-        1 => Just(Describe { business_domain: Some(BusinessDomain::Third), contact: None }),
+        1 => Just(Describe { business_domain: Some(Some(BusinessDomain::Third)), contact: None }),
         2 => Just(transfer()),
     ]
 }

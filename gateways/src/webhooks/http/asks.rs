@@ -2,6 +2,7 @@
 
 use commands::clock::fresh_id;
 use commands::http::caller::Caller;
+use commands::http::field::{clearable, given};
 use commands::http::problem::Problem;
 use commands::origin::Origin;
 use cqrs_es::Aggregate as _;
@@ -42,18 +43,29 @@ pub struct RegisterWebhook {
     description: Option<String>,
 }
 
-/// What should be different; what is left out stays.
+/// What should be different; what is left out stays, `null` clears the description.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeWebhook {
     /// Where to call.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String)]
     url: Option<String>,
     /// What to tell.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>)]
     events: Option<Vec<String>>,
     /// What people call it.
-    #[schema(max_length = 200)]
-    description: Option<String>,
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    #[expect(
+        clippy::option_option,
+        reason = "left out, null and a text are three things"
+    )]
+    description: Option<Option<String>>,
     /// Whether it is told anything; switched on, it goes on from where it stood.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = bool)]
     pub(super) enabled: Option<bool>,
 }
 
@@ -82,11 +94,13 @@ pub struct Replay {
 #[into_params(parameter_in = Query)]
 pub struct DeliveryList {
     /// Only those that stand so: `queued`, `sending`, `retrying`, `unknown`, `delivered`, `dead`.
+    #[param(pattern = "^(queued|sending|retrying|unknown|delivered|dead)$")]
     status: Option<String>,
     /// How many; 50 unless said.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
     /// Where to go on, from the `Link` header.
+    #[param(pattern = "^[0-9]{1,19}$")]
     cursor: Option<String>,
 }
 
@@ -109,7 +123,7 @@ impl ChangeWebhook {
         Ok(WebhookCommand::Change {
             url: self.url.map(|text| url(&text, allowed)).transpose()?,
             events: self.events.map(|events| filters(&events)).transpose()?,
-            description: description(self.description)?,
+            description: self.description.map(description).transpose()?,
         })
     }
 }
