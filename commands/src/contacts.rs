@@ -151,6 +151,10 @@ impl Contacts {
         destroyed.map_err(|error| {
             ContactsError::Failed(AggregateError::DatabaseConnectionError(error.into()))
         })?;
+        let forgotten = crate::forget::leads_of(&self.desk, id, origin).await;
+        forgotten.map_err(|error| {
+            ContactsError::Failed(AggregateError::DatabaseConnectionError(error.into()))
+        })?;
         Ok(erased)
     }
 

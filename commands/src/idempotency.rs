@@ -36,8 +36,12 @@ pub struct KeptAnswer {
     pub status: u16,
     /// The headers that belong to the answer.
     pub headers: Vec<(String, String)>,
-    /// The body, which is text in every answer of ours; sealed where it names a person.
+    /// The body, which is text in every answer of ours; sealed, where it names a person also with theirs.
     pub body: String,
+    /// Whether it is sealed with the request's own key, which nobody has but who sends the request again.
+    /// Older ones are not.
+    #[serde(default)]
+    pub sealed: bool,
     /// Whom it names, and whose key seals it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,

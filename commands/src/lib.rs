@@ -4,6 +4,7 @@
 //! - [`origin`], [`clock`]: who asked, when, because of what; [`precondition`]: of which version
 //! - [`phones`]: phones as people write them
 //! - [`numbers`], [`contacts`], [`keys`], [`sales`], [`undo`]: what takes more than one aggregate
+//! - [`forget`]: a person who was erased, and what was written of their leads
 //! - [`idempotency`]: a request that is retried after any crash finds the same result
 //! - [`policies`]: an event in, commands out; [`lease`]: which process runs them
 //! - [`effects`]: what aggregates decided to cause outside, carried out by gateways
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod contacts;
 pub mod desk;
 pub mod effects;
+pub mod forget;
 pub mod http;
 pub mod idempotency;
 pub mod keys;

@@ -91,6 +91,7 @@ async fn a_claim_is_found_again() {
         status: 201,
         headers: Vec::new(),
         body: "{}".into(),
+        sealed: false,
         about: None,
     };
     first.answered(answer.clone()).await.unwrap();

@@ -3,6 +3,11 @@
 
 use cqrs_es::DomainEvent;
 
+use crate::id::{ContactId, LeadId};
+
+/// What a text reads as once nobody can open it any more, because the person it is about was erased.
+pub const ERASED: &str = "erased";
+
 /// The stored form of an event: name, version, and which payload fields identify a person.
 pub trait Stored: DomainEvent {
     /// Every kind of event of this aggregate, as stored.
@@ -25,19 +30,64 @@ pub struct Kind {
     pub name: &'static str,
     /// The version that is written today; older ones are upcast when read.
     pub version: u16,
-    /// Payload fields that identify a person; sealed in the envelope.
-    pub personal: &'static [&'static str],
+    /// Payload fields that identify a person or hold what somebody typed; sealed in the envelope.
+    pub personal: &'static [Personal],
 }
+
+/// A payload field that is sealed, and with whose key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Personal {
+    /// The field's name in the payload.
+    pub field: &'static str,
+    /// Whose key seals it.
+    pub subject: Sealer,
+}
+
+/// Whose key seals a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealer {
+    /// The record's own: `contact-7`, `webhook-2`.
+    Record,
+    /// That of the person whom the record is about, by [`crate::id::Keyed::about`]; the record's own while
+    /// nobody knows who that is.
+    Person,
+}
+
+/// Whom a record is about, and whose key therefore seals what people write of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Itself: a contact, a webhook; a lead that has no contact.
+    Itself,
+    /// A person.
+    Contact(ContactId),
+    /// Whomever this lead is about.
+    Lead(LeadId),
+}
+
+/// The words of [`stored!`] for a [`Sealer`].
+macro_rules! sealer {
+    (record) => {
+        $crate::event::Sealer::Record
+    };
+    (person) => {
+        $crate::event::Sealer::Person
+    };
+}
+
+pub(crate) use sealer;
 
 /// Implements [`Stored`] and `DomainEvent` for an event enum from one table.
 macro_rules! stored {
-    ($event:ident { $($variant:ident = $name:literal v $version:literal $(personal [$($field:literal),*])?),+ $(,)? }) => {
+    ($event:ident { $($variant:ident = $name:literal v $version:literal $(personal { $($field:ident: $subject:ident),+ $(,)? })?),+ $(,)? }) => {
         impl $crate::event::Stored for $event {
             const KINDS: &'static [$crate::event::Kind] = &[
                 $($crate::event::Kind {
                     name: $name,
                     version: $version,
-                    personal: &[$($($field),*)?],
+                    personal: &[$($($crate::event::Personal {
+                        field: stringify!($field),
+                        subject: $crate::event::sealer!($subject),
+                    }),+)?],
                 }),+
             ];
 
@@ -47,7 +97,10 @@ macro_rules! stored {
                         const KIND: $crate::event::Kind = $crate::event::Kind {
                             name: $name,
                             version: $version,
-                            personal: &[$($($field),*)?],
+                            personal: &[$($($crate::event::Personal {
+                        field: stringify!($field),
+                        subject: $crate::event::sealer!($subject),
+                    }),+)?],
                         };
                         &KIND
                     })+

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::event::About;
 use crate::words::words;
 
 macro_rules! ids {
@@ -50,6 +51,11 @@ ids! {
 pub trait Keyed: cqrs_es::Aggregate {
     /// The id of one aggregate of this kind; its `Display` is the stream's last token.
     type Id: fmt::Display + Copy + Send + Sync + Serialize + serde::de::DeserializeOwned;
+
+    /// Whom it is about.
+    fn about(&self) -> About {
+        About::Itself
+    }
 }
 
 words! {

@@ -84,7 +84,7 @@ pub enum KeyEvent {
 }
 
 stored!(KeyEvent {
-    Issued = "key.issued" v 1,
+    Issued = "key.issued" v 2 personal { name: record },
     Revoked = "key.revoked" v 1,
 });
 

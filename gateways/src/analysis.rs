@@ -44,6 +44,8 @@ pub enum AnalysisError {
 pub struct Analyzed {
     /// The analysis.
     pub analysis: Analysis,
+    /// Whose key seals its words.
+    pub about: String,
     /// Whether an earlier one was given again.
     pub cached: bool,
     /// Where the lead stands in the log.
@@ -68,6 +70,7 @@ impl Analyses {
         let now = self.desk.clock().now();
         if let Some(analysis) = young(&loaded, now - self.ttl).filter(|_| !force) {
             return Ok(Analyzed {
+                about: about(id, &loaded),
                 analysis,
                 cached: true,
                 position: loaded.position(),
@@ -91,10 +94,18 @@ impl Analyses {
             .as_ref()
             .and_then(|lead| lead.analysis.clone());
         Ok(Analyzed {
+            about: about(id, &after),
             analysis: kept.unwrap_or(analysis),
             cached: false,
             position: after.position(),
         })
+    }
+}
+
+fn about(id: LeadId, lead: &Loaded<Lead>) -> String {
+    match lead.state.open.as_ref().and_then(|lead| lead.contact) {
+        Some(contact) => format!("contact-{contact}"),
+        None => format!("lead-{id}"),
     }
 }
 

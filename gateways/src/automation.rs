@@ -126,7 +126,8 @@ impl Policy for Automatic {
                 | LeadEvent::DomainCleared {}
                 | LeadEvent::ContactUnlinked {}
                 | LeadEvent::MessagesWithdrawn { .. }
-                | LeadEvent::AnalysisWithdrawn {},
+                | LeadEvent::AnalysisWithdrawn {}
+                | LeadEvent::Forgotten {},
             )
             | DomainEvent::Sale(_)
             | DomainEvent::Contact(_)

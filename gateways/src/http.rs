@@ -1,7 +1,7 @@
 //! The routes that need the outside world.
 
 use axum::extract::{FromRef, State};
-use commands::http::answer::{Acknowledged, Changed};
+use commands::http::answer::{About, Acknowledged, Changed};
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
@@ -100,12 +100,13 @@ pub async fn analyze(
         .await?;
     let position = analyzed.position;
     api.acknowledged.tell(position);
+    let about = Some(About(analyzed.about.clone()));
     Ok(Changed {
         body: analyzed.into(),
         position,
         created: None,
         version: None,
-        about: None,
+        about,
     })
 }
 

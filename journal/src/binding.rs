@@ -102,6 +102,7 @@ impl Journal {
             causation: None,
             traceparent: None,
             undoes: None,
+            person: None,
             asked: None,
             at: now,
             retried: true,

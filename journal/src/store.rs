@@ -15,13 +15,14 @@ use cqrs_es::Aggregate;
 use domain::event::Stored;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::entry::Entry;
 use crate::envelope::{Asked, Commit, Sealed};
 use crate::meters::Loads;
 use crate::token::{StreamId, Token};
-use crate::vault::{KeyState, Subject};
+use crate::vault::Subject;
 use crate::{Journal, JournalError, sealing};
 pub use cqrs::{Context, WorkspaceStore};
 pub use loaded::Loaded;
@@ -48,6 +49,8 @@ pub struct Meta {
     pub causation: Option<Uuid>,
     /// The commit that this one takes back, where it is an undo.
     pub undoes: Option<Uuid>,
+    /// Whose key seals what is written of the person whom the aggregate is about; its own, where `None`.
+    pub person: Option<Subject>,
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// The request, where it must be carried out once.
@@ -223,8 +226,14 @@ impl<A: Storable> Store<A> {
         if Self::is_personal() {
             self.journal.bound(meta.at).await?;
         }
-        let (events, keys) =
-            sealing::seal(self.journal.vault(), stream, meta.commit_id, events).await?;
+        let (events, keys) = sealing::seal(
+            self.journal.vault(),
+            stream,
+            meta.commit_id,
+            events,
+            meta.person.as_ref(),
+        )
+        .await?;
         Ok(Commit {
             commit_id: meta.commit_id,
             workspace: stream.workspace.clone(),
@@ -269,17 +278,27 @@ impl<A: Storable> Store<A> {
         A::Event::KINDS.iter().any(|kind| !kind.personal.is_empty())
     }
 
-    /// `None` where the person was erased: then the stream is replayed, and names nobody.
+    /// `None` where one of those whom it names was erased: then the stream is replayed, and names them no more.
     async fn opened(
         &self,
         stream: &StreamId,
         bytes: &[u8],
     ) -> Result<Option<Vec<u8>>, JournalError> {
-        let key = self.journal.vault().find(&Subject::of(stream)).await?;
-        let sealed = std::str::from_utf8(bytes).unwrap_or_default();
-        Ok(key
-            .kept()
-            .and_then(|key| key.open(&format!("snapshot {stream}"), sealed)))
+        let Ok(SealedSnapshot { subjects, mut body }) = serde_json::from_slice(bytes) else {
+            return Ok(None);
+        };
+        for name in subjects.iter().rev() {
+            let subject = Subject::named(stream.workspace.clone(), name);
+            let key = self.journal.vault().find(&subject).await?;
+            let opened = key
+                .kept()
+                .and_then(|key| key.open(&place_of(stream), &body));
+            match opened.map(String::from_utf8) {
+                Some(Ok(opened)) => body = opened,
+                Some(Err(_)) | None => return Ok(None),
+            }
+        }
+        Ok(hex::decode(body).ok())
     }
 
     async fn catch_up(
@@ -321,13 +340,35 @@ async fn keep_snapshot<A: Storable>(
     let bytes = loaded
         .to_snapshot()
         .map_err(|error| JournalError::Malformed(error.to_string()))?;
-    let bytes = match journal.vault().find(&Subject::of(stream)).await? {
-        _ if !Store::<A>::is_personal() => bytes,
-        KeyState::Kept(key) => key.seal(&format!("snapshot {stream}"), &bytes).into_bytes(),
-        // Erased meanwhile: there is nothing left to keep.
-        KeyState::Destroyed | KeyState::Missing => return Ok(()),
+    let bytes = if Store::<A>::is_personal() {
+        let mut body = hex::encode(bytes);
+        for name in &loaded.subjects {
+            let subject = Subject::named(stream.workspace.clone(), name);
+            let Some(key) = journal.vault().find(&subject).await?.kept() else {
+                // Erased meanwhile: there is nothing left to keep.
+                return Ok(());
+            };
+            body = key.seal(&place_of(stream), body.as_bytes());
+        }
+        let subjects = loaded.subjects.iter().cloned().collect();
+        let sealed = serde_json::to_vec(&SealedSnapshot { subjects, body });
+        sealed.map_err(|error| JournalError::Malformed(error.to_string()))?
+    } else {
+        bytes
     };
     journal.put_snapshot(stream, bytes).await
+}
+
+/// A snapshot of what names people: sealed with the key of each of them, one within the other.
+#[derive(Serialize, Deserialize)]
+struct SealedSnapshot {
+    /// The innermost first.
+    subjects: Vec<String>,
+    body: String,
+}
+
+fn place_of(stream: &StreamId) -> String {
+    format!("snapshot {stream}")
 }
 
 #[cfg(test)]

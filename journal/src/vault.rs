@@ -143,7 +143,9 @@ impl Subject {
 pub struct DataKey(XChaCha20Poly1305);
 
 impl DataKey {
-    fn new(bytes: &[u8; 32]) -> Self {
+    /// The key of these bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; 32]) -> Self {
         Self(XChaCha20Poly1305::new(bytes.into()))
     }
 

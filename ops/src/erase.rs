@@ -28,7 +28,11 @@ pub async fn run(subject: &str, plain: &Plain) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let erased = tools.contacts().await?.erase(id, &tools.origin()).await?;
     let noted = note(subject, erased.updated_at, &plain.settings)?;
-    shown(&tools, erased.position()).await?;
+    // What was written of their leads was forgotten behind it.
+    let head = tools.journal.head(erased.position().partition).await?;
+    for screen in ["contacts", "leads"] {
+        shown(&tools, screen, head).await?;
+    }
     if plain.json {
         println!(
             "{}",
@@ -72,13 +76,13 @@ fn note(
 }
 
 /// Waits until the read models have forgotten too; follows the log itself where nobody does.
-async fn shown(tools: &Tools, position: Position) -> anyhow::Result<()> {
+async fn shown(tools: &Tools, screen: &str, position: Position) -> anyhow::Result<()> {
     let (registry, follower) = (tools.registry().await?, tools.follower().await?);
     let forgotten = async {
         loop {
-            let active = registry.active("contacts").await?;
+            let active = registry.active(screen).await?;
             let seen = match &active {
-                Some(active) => registry.checkpoints("contacts", active.number).await?,
+                Some(active) => registry.checkpoints(screen, active.number).await?,
                 None => Vec::new(),
             };
             let there = seen.iter().any(|seen| {

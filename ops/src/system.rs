@@ -213,8 +213,7 @@ impl System {
             let sales = OpenSales::new(desk.clone());
             tasks.spawn(policies::run(sales, desk.clone(), Clock::System));
             tasks.spawn(vault::watch(journal.clone()));
-            let vault = journal.vault().clone();
-            let keys = DestroyKeys::new(vault);
+            let keys = DestroyKeys::new(desk.clone());
             tasks.spawn(policies::run(keys, desk.clone(), Clock::System));
             let ticker = Ticker::new(desk.clone(), self.views.clone(), Clock::System);
             tasks.spawn(ticker.run());

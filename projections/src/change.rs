@@ -106,6 +106,12 @@ impl Change {
         self.recorded.commit.first_version == 1
     }
 
+    /// Whether it says that what was written of its record is erased.
+    #[must_use]
+    pub fn erases(&self) -> bool {
+        commands::forget::erases(&self.recorded.commit)
+    }
+
     /// Its events of one aggregate's kind; none where they cannot be read.
     pub fn events_of<E: Within + 'static>(&self) -> impl Iterator<Item = &E> {
         self.events.iter().flatten().filter_map(E::within)

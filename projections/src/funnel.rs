@@ -80,6 +80,7 @@ impl Projection for Funnel {
                 | LeadEvent::MessagesWithdrawn { .. }
                 | LeadEvent::ContactUnlinked {}
                 | LeadEvent::AnalysisWithdrawn {}
+                | LeadEvent::Forgotten {}
                 | LeadEvent::Analyzed(_) => {}
             }
         }

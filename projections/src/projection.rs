@@ -191,6 +191,7 @@ async fn plan<P: Projection>(
 ) -> Result<Plan, DbError> {
     let mut poisoned: Vec<Poison> = Vec::new();
     let mut touched: Vec<(Key, &Change)> = Vec::new();
+    let mut forgotten: Vec<Key> = Vec::new();
     for followed in changes {
         let Some(stream) = followed
             .stream()
@@ -199,6 +200,10 @@ async fn plan<P: Projection>(
             continue;
         };
         if parked.contains(&stream) || poisoned.iter().any(|poison| poison.stream == stream) {
+            // It does not follow the record any more, but it must not show for ever what was erased.
+            let erased = followed.change().filter(|change| change.erases());
+            let erased = erased.and_then(Change::number);
+            forgotten.extend(erased.map(|id| (stream.workspace, id)));
             continue;
         }
         let change = match followed {
@@ -246,11 +251,27 @@ async fn plan<P: Projection>(
         Ok(values)
     });
     let mut statements = tables.put(db, rows.collect::<Result<_, DbError>>()?);
+    statements.extend(tables.put(db, emptied::<P>(forgotten)?));
     statements.extend(tables.add(db, differences::<P>(&before, &after)));
     Ok(Plan {
         statements,
         poisoned,
     })
+}
+
+/// Rows that show nothing, and records that know nothing.
+fn emptied<P: Projection>(mut keys: Vec<Key>) -> Result<Vec<Vec<Value>>, DbError> {
+    keys.sort();
+    keys.dedup();
+    let nothing = serde_json::to_string(&P::Record::default())
+        .map_err(|error| DbError::Refused(error.to_string()))?;
+    let row = |(workspace, id): Key| {
+        let mut values = vec![Value::from(workspace.as_str()), id.into()];
+        values.extend(std::iter::repeat_n(Value::Null, P::FILTERS.len() + 1));
+        values.push(nothing.as_str().into());
+        values
+    };
+    Ok(keys.into_iter().map(row).collect())
 }
 
 fn poison(stream: StreamId, change: &Change, reason: &str) -> Poison {

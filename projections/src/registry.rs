@@ -16,6 +16,7 @@ mod schema;
 
 use jiff::{SignedDuration, Timestamp};
 use journal::position::Position;
+use journal::token::StreamId;
 use sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 
 use crate::db::{Db, DbError, Row, Statement};
@@ -351,6 +352,26 @@ impl Registry {
             poison.reason.replace('\0', "\u{fffd}").into(),
         ]);
         self.db.statement(&insert)
+    }
+
+    /// Takes back why a record is parked: a database may have said what it could not take, and its person
+    /// was erased since.
+    #[must_use]
+    pub fn hush(&self, held: &Generation, stream: &StreamId) -> Statement {
+        let mut update = Query::update();
+        update
+            .table(PARKED)
+            .value("reason", "parked before the person was erased")
+            .and_where(Expr::col("name").eq(held.name.as_str()))
+            .and_where(Expr::col("generation").eq(i64::from(held.number)))
+            .and_where(Expr::col("stream").eq(stream.to_string()));
+        self.db.statement(&update)
+    }
+
+    /// The table of what is parked.
+    #[must_use]
+    pub fn parked_table() -> String {
+        PARKED.to_owned()
     }
 }
 

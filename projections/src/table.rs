@@ -109,8 +109,10 @@ impl Tables {
             for query in db::records(db, &self.records, workspace.as_str(), &ids) {
                 for row in db.rows(query).await? {
                     let record = serde_json::from_str(row.text(1));
-                    let record = record
-                        .map_err(|error| DbError::Refused(format!("a kept record: {error}")))?;
+                    let record = record.map_err(|error| {
+                        let fault = schemas::codec::without_values(&error);
+                        DbError::Refused(format!("a kept record: {fault}"))
+                    })?;
                     found.insert((workspace.clone(), row.count(0)), record);
                 }
             }

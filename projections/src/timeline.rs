@@ -100,7 +100,8 @@ impl<'a> Timeline<'a> {
                 | LeadEvent::DomainCleared {}
                 | LeadEvent::ContactUnlinked {}
                 | LeadEvent::MessagesWithdrawn { .. }
-                | LeadEvent::AnalysisWithdrawn {} => None,
+                | LeadEvent::AnalysisWithdrawn {}
+                | LeadEvent::Forgotten {} => None,
             });
         let mut all = happened::<Lead>(&lead);
         if let Some(SaleId(sale)) = sale {

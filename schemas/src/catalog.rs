@@ -30,7 +30,7 @@ pub fn schema(name: &str) -> Option<Value> {
     let kind = DomainEvent::kinds().find(|kind| kind.name == name)?;
     let mut payload = variants().find_map(|variant| payload_of(&variant, name))?;
     for field in kind.personal {
-        payload["properties"][*field]["x-personal"] = Value::Bool(true);
+        payload["properties"][field.field]["x-personal"] = Value::Bool(true);
     }
     payload["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     payload["title"] = json!(format!("{name} v{}", kind.version));

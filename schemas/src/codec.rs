@@ -20,18 +20,18 @@ pub struct Head {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// Not the shape that its type and version promise.
-    #[error("event {name} v{version} does not have its shape: {source}")]
+    #[error("event {name} v{version} does not have its shape: {fault}")]
     Shape {
         /// The stored name.
         name: String,
         /// The version it says it was written in.
         version: u16,
-        /// What the parser says.
-        source: serde_json::Error,
+        /// What the parser says, without the values that it found: they may name a person.
+        fault: String,
     },
     /// It lacks even a type and a version.
     #[error("not an event: {0}")]
-    NotAnEvent(serde_json::Error),
+    NotAnEvent(String),
     /// No event of this aggregate has this name.
     #[error("unknown event {0}; a newer program wrote it")]
     Unknown(String),
@@ -49,7 +49,7 @@ pub fn encode<E: Stored>(event: &E) -> Result<Box<RawValue>, serde_json::Error> 
 
 /// The type and version of a stored event.
 pub fn head(raw: &RawValue) -> Result<Head, DecodeError> {
-    serde_json::from_str(raw.get()).map_err(DecodeError::NotAnEvent)
+    serde_json::from_str(raw.get()).map_err(|error| DecodeError::NotAnEvent(without_values(&error)))
 }
 
 /// The event that was stored, brought to today's version.
@@ -60,10 +60,10 @@ pub fn decode<E: Stored>(raw: &RawValue) -> Result<E, DecodeError> {
 /// [`decode`], where the head was read before.
 pub fn decode_headed<E: Stored>(head: &Head, raw: &RawValue) -> Result<E, DecodeError> {
     let kind = E::find(&head.name).ok_or_else(|| DecodeError::Unknown(head.name.clone()))?;
-    let shape = |source| DecodeError::Shape {
+    let shape = |error| DecodeError::Shape {
         name: head.name.clone(),
         version: head.version,
-        source,
+        fault: without_values(&error),
     };
     if head.version == kind.version {
         return serde_json::from_str(raw.get()).map_err(shape);
@@ -73,6 +73,23 @@ pub fn decode_headed<E: Stored>(head: &Head, raw: &RawValue) -> Result<E, Decode
         upcast::Failure::Upcast(error) => error.into(),
     })?;
     serde_json::from_value(newest).map_err(shape)
+}
+
+/// What is wrong with a JSON text, without what stands there: that may name a person, and errors are logged,
+/// shown and kept.
+#[must_use]
+pub fn without_values(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    match told.rsplit_once(", expected ") {
+        _ if told.starts_with("missing field") => told,
+        Some((_, expected)) => format!("expected {expected}"),
+        None => format!(
+            "{:?} at line {} column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        ),
+    }
 }
 
 /// The event's payload, in today's version.
@@ -109,7 +126,7 @@ mod tests {
         assert!(
             stored
                 .get()
-                .starts_with(r#"{"version":2,"type":"lead.stage_changed","payload":{"#)
+                .starts_with(r#"{"version":3,"type":"lead.stage_changed","payload":{"#)
         );
         assert_eq!(decode::<LeadEvent>(&stored).unwrap(), event);
     }
@@ -123,6 +140,22 @@ mod tests {
             reason: None,
         };
         assert_eq!(decode::<LeadEvent>(&raw(old)).unwrap(), today);
+    }
+
+    #[test]
+    fn no_error_repeats_what_a_field_holds() {
+        for value in [
+            "\"Zinaida, expected 7\"",
+            "\"no +380991112233\"",
+            "[\"Zinaida\"]",
+        ] {
+            let wrong = format!(
+                r#"{{"version":1,"type":"lead.messages_recorded","payload":{{"increment":{value},"total":1}}}}"#
+            );
+            let told = decode::<LeadEvent>(&raw(&wrong)).unwrap_err().to_string();
+            assert!(!told.contains("Zinaida") && !told.contains("380"), "{told}");
+            assert!(told.contains("u32"), "{told}");
+        }
     }
 
     #[test]

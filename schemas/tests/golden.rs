@@ -273,6 +273,7 @@ fn samples() -> Vec<DomainEvent> {
         }
         .into(),
         LeadEvent::AnalysisWithdrawn {}.into(),
+        LeadEvent::Forgotten {}.into(),
         AutomationEvent::RuleSet {
             rule: Rule::AnalyzeAfterMessages,
             setting: Setting {

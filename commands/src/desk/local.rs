@@ -3,9 +3,14 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use cqrs_es::AggregateError;
+use cqrs_es::{Aggregate as _, AggregateError};
+use domain::contact::aggregate::Contact;
+use domain::event::{About, Sealer, Stored as _};
+use domain::id::Keyed as _;
+use domain::lead::aggregate::Lead;
 use journal::store::{Loaded, Meta};
 use journal::token::StreamId;
+use journal::vault::Subject;
 use journal::{JournalError, failpoint};
 use opentelemetry::trace::TraceContextExt as _;
 use tokio::sync::Mutex;
@@ -139,7 +144,11 @@ impl Local {
                 }
             };
             failpoint::reach("command.decided");
-            let meta = self.meta(&stream, commit_id, name.clone(), origin);
+            let person = self.person::<A>(&stream, &seen.state, &events).await?;
+            let meta = Meta {
+                person,
+                ..self.meta(&stream, commit_id, name.clone(), origin)
+            };
             match A::store(&self.stores)
                 .append(&stream, &seen, &events, meta)
                 .await
@@ -184,6 +193,42 @@ impl Local {
         Ok(done.map(Arc::new))
     }
 
+    /// Whose key seals what these events say of the person whom the aggregate is about.
+    async fn person<A: Handled>(
+        &self,
+        stream: &StreamId,
+        before: &A,
+        events: &[A::Event],
+    ) -> Result<Option<Subject>, AggregateError<A::Error>> {
+        let fields = events.iter().flat_map(|event| event.kind().personal);
+        if !fields
+            .into_iter()
+            .any(|field| field.subject == Sealer::Person)
+        {
+            return Ok(None);
+        }
+        let mut after = before.clone();
+        for event in events {
+            after.apply(event.clone());
+        }
+        let mut about = after.about();
+        let mut name = None;
+        if let About::Lead(lead) = about {
+            let stream = stream_of(Lead::store(&self.stores), &stream.workspace, lead);
+            let stream = stream.map_err(failed)?;
+            let lead_now = Lead::store(&self.stores).load(&stream).await;
+            about = lead_now.map_err(failed)?.state.about();
+            name = Some(Subject::of(&stream));
+        }
+        Ok(match about {
+            About::Contact(contact) => {
+                let name = format!("{}-{contact}", Contact::TYPE);
+                Some(Subject::named(stream.workspace.clone(), name))
+            }
+            About::Itself | About::Lead(_) => name,
+        })
+    }
+
     fn stripe(&self, stream: &StreamId) -> &Mutex<()> {
         let hash = self.hasher.hash_one(stream);
         &self.stripes[usize::try_from(hash % STRIPES as u64).unwrap_or_default()]
@@ -203,6 +248,7 @@ impl Local {
             correlation: origin.correlation,
             causation: origin.causation,
             undoes: origin.undo_in(stream).map(|undo| undo.commit),
+            person: None,
             traceparent: traceparent(),
             asked: origin.asked.clone(),
             at: self.clock.now(),

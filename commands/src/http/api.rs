@@ -34,6 +34,8 @@ pub struct Doors {
     pub contacts: Contacts,
     /// Undo of earlier changes.
     pub undoing: Undoing,
+    /// Seals kept answers, together with what only the caller knows.
+    pub(super) answers: tokio::sync::OnceCell<[u8; 32]>,
     /// What callers of this process were told.
     pub acknowledged: Acknowledged,
     /// What is set.
@@ -75,6 +77,7 @@ impl Api {
             transfers: Transfers::new(desk.clone(), numbers.clone()),
             undoing: Undoing::new(desk.clone(), contacts.clone()),
             contacts,
+            answers: tokio::sync::OnceCell::new(),
             acknowledged: Acknowledged::new(desk.journal().partitions()),
             numbers,
             settings,

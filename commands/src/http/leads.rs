@@ -227,5 +227,7 @@ async fn send(
         contact_removed,
         ..view
     };
-    Ok(api.changed(view, lead.position()).version(lead.version))
+    let about = view.names();
+    let changed = api.changed(view, lead.position());
+    Ok(Changed { about, ..changed }.version(lead.version))
 }

@@ -13,9 +13,11 @@ use super::api::Api;
 use super::caller::Caller;
 use super::extract::unread;
 use super::problem::Problem;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use journal::token::Token;
-use journal::vault::Subject;
+use journal::vault::{DataKey, Subject};
 use journal::{JournalError, failpoint};
+use sha2::Sha256;
 
 use crate::idempotency::{Claimed, Claiming, KeptAnswer, claim, digest};
 use crate::meters;
@@ -75,6 +77,7 @@ async fn carry_out(
         parts.uri.path().as_bytes(),
         key.as_bytes(),
     ];
+    let seal = RequestKey::of(api, &caller.workspace, &scope).await?;
     let mut asked = vec![target.as_bytes(), &body];
     // Only where it is there, so that claims from before it was known are found.
     asked.extend(
@@ -96,7 +99,7 @@ async fn carry_out(
     {
         Claiming::Answered(answer) => {
             meters::answered_again();
-            Ok(replay(opened(api, &caller, answer).await?))
+            Ok(replay(opened(api, &caller, answer, &seal).await?))
         }
         Claiming::Reused => Err(reused()),
         Claiming::Go(claimed) => {
@@ -107,7 +110,7 @@ async fn carry_out(
                 ..caller
             });
             let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-            keep(api, &workspace, &claimed, response).await
+            keep(api, &workspace, &claimed, response, &seal).await
         }
     }
 }
@@ -137,6 +140,7 @@ async fn keep(
     workspace: &Token,
     claimed: &Claimed,
     response: Response,
+    seal: &RequestKey,
 ) -> Result<Response, Problem> {
     if is_transient(&response) {
         return Ok(response);
@@ -170,7 +174,8 @@ async fn keep(
         .iter()
         .filter_map(header)
         .collect(),
-        body,
+        body: seal.0.seal(CONTEXT, body.as_bytes()),
+        sealed: true,
         about,
     };
     // Not kept: a retry carries the request out under the same ids, to the same result.
@@ -195,6 +200,29 @@ fn replay(answer: KeptAnswer) -> Response {
     response
 }
 
+/// Seals what is kept of a request: an answer may repeat what was typed, also where it was refused and
+/// therefore names nobody whom we know. It is made of a secret of ours and of the `Idempotency-Key` itself, of
+/// which only a hash is kept: who has log and vault, but not the request, reads nothing.
+struct RequestKey(DataKey);
+
+impl RequestKey {
+    async fn of(api: &Api, workspace: &Token, scope: &[&[u8]]) -> Result<Self, Problem> {
+        let vault = api.desk.journal().vault();
+        let secret = api
+            .answers
+            .get_or_try_init(|| vault.secret("answers"))
+            .await;
+        let secret = secret.map_err(JournalError::from)?;
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key");
+        for part in [workspace.as_str().as_bytes()].iter().chain(scope) {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        Ok(Self(DataKey::new(&mac.finalize().into_bytes().into())))
+    }
+}
+
 /// What is kept of an answer that names a person is erased with that person.
 async fn sealed(api: &Api, workspace: &Token, about: &str, plain: &str) -> Result<String, Problem> {
     let subject = Subject::named(workspace.clone(), about);
@@ -208,7 +236,19 @@ async fn sealed(api: &Api, workspace: &Token, about: &str, plain: &str) -> Resul
     Ok(key.seal(CONTEXT, plain.as_bytes()))
 }
 
-async fn opened(api: &Api, caller: &Caller, answer: KeptAnswer) -> Result<KeptAnswer, Problem> {
+async fn opened(
+    api: &Api,
+    caller: &Caller,
+    mut answer: KeptAnswer,
+    seal: &RequestKey,
+) -> Result<KeptAnswer, Problem> {
+    if answer.sealed {
+        let opened = seal.0.open(CONTEXT, &answer.body).map(String::from_utf8);
+        let Some(Ok(opened)) = opened else {
+            return Err(Problem::internal(&"a kept answer does not open"));
+        };
+        answer.body = opened;
+    }
     let Some(about) = &answer.about else {
         return Ok(answer);
     };

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
+use super::answer::About;
 use super::problem::Problem;
 
 /// A lead.
@@ -54,6 +55,17 @@ pub struct LeadView {
     pub updated_at: Timestamp,
     /// How many events made it.
     pub version: u64,
+}
+
+impl LeadView {
+    /// Whom its texts name, where it has any: its contact, or itself while nobody knows whose it is.
+    pub(super) fn names(&self) -> Option<About> {
+        self.ai_reason.as_ref()?;
+        Some(About(match self.contact_id {
+            Some(contact) => format!("contact-{contact}"),
+            None => format!("lead-{}", self.id),
+        }))
+    }
 }
 
 /// A sale.

@@ -1,49 +1,69 @@
-//! A person who was erased has no key, also where the process that erased them died.
+//! A person who was erased has no key, nor have their leads, also where the process that erased them died.
 
 use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::contact::event::ContactEvent;
+use domain::id::{ContactId, LeadId};
+use domain::lead::aggregate::Lead;
+use domain::lead::event::LeadEvent;
 use domain::policy::{PolicyId, Start};
 use journal::JournalError;
-use journal::envelope::Commit;
-use journal::vault::{Subject, Vault};
-use schemas::any::DomainEvent;
+use journal::vault::{KeyState, Subject};
+use schemas::any::{DomainEvent, Within as _};
 
 use super::{Fact, Policy};
+use crate::desk::Desk;
+use crate::forget;
+pub use crate::forget::erases;
 
-/// Whether a commit erases the person whom its stream is about. It may be sealed.
-#[must_use]
-pub fn erases(commit: &Commit) -> bool {
-    commit.category.as_str() == Contact::TYPE
-        && commit
-            .events
-            .iter()
-            .any(|event| matches!(schemas::codec::decode(event), Ok(ContactEvent::Erased {})))
-}
+const ACTOR: &str = "policy:erasure";
 
 /// Whether events of this category may erase somebody.
 #[must_use]
 pub fn may_erase(category: &str) -> bool {
-    category == Contact::TYPE
+    category == Contact::TYPE || category == Lead::TYPE
 }
 
-/// Whether an event erases the person whom its stream is about.
+/// Whether an event says that the key of its record is destroyed.
 #[must_use]
 pub fn is_erasure(event: &DomainEvent) -> bool {
-    matches!(event, DomainEvent::Contact(ContactEvent::Erased {}))
+    matches!(
+        event,
+        DomainEvent::Contact(ContactEvent::Erased {}) | DomainEvent::Lead(LeadEvent::Forgotten {})
+    )
 }
 
-/// Destroys the keys of those who were erased.
+/// Destroys the keys of those who were erased, and of their leads.
 pub struct DestroyKeys {
-    vault: Vault,
+    desk: Desk,
 }
 
 impl DestroyKeys {
-    /// In this vault.
+    /// By commands through this desk.
     #[must_use]
-    pub const fn new(vault: Vault) -> Self {
-        Self { vault }
+    pub const fn new(desk: Desk) -> Self {
+        Self { desk }
     }
+
+    /// A lead may have become somebody's just while they were erased.
+    async fn late(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
+        let contact = LeadEvent::within(&fact.event).and_then(forget::contact_of);
+        let (Some(contact), Some(lead)) = (contact, number(fact)) else {
+            return Ok(());
+        };
+        let workspace = fact.recorded.commit.workspace.clone();
+        let person = Subject::named(workspace, format!("{}-{contact}", Contact::TYPE));
+        match self.desk.journal().vault().find(&person).await? {
+            KeyState::Destroyed => {
+                forget::lead(&self.desk, LeadId(lead), &fact.origin(ACTOR, 0)).await
+            }
+            KeyState::Kept(_) | KeyState::Missing => Ok(()),
+        }
+    }
+}
+
+fn number(fact: &Fact<'_>) -> Option<u64> {
+    fact.recorded.commit.id.as_str().parse().ok()
 }
 
 impl Policy for DestroyKeys {
@@ -60,10 +80,17 @@ impl Policy for DestroyKeys {
     }
 
     async fn react(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
-        if is_erasure(&fact.event) {
-            let subject = Subject::of(&fact.recorded.commit.stream());
-            self.vault.destroy(&subject).await?;
+        if !is_erasure(&fact.event) {
+            return self.late(fact).await;
         }
-        Ok(())
+        let commit = &fact.recorded.commit;
+        let subject = Subject::of(&commit.stream());
+        self.desk.journal().vault().destroy(&subject).await?;
+        match number(fact) {
+            Some(id) if commit.category.as_str() == Contact::TYPE => {
+                forget::leads_of(&self.desk, ContactId(id), &fact.origin(ACTOR, 0)).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }

@@ -374,6 +374,7 @@ fn fact(event: &DomainEvent) -> Fact {
             | LeadEvent::ContactUnlinked {}
             | LeadEvent::MessagesWithdrawn { .. }
             | LeadEvent::AnalysisWithdrawn {}
+            | LeadEvent::Forgotten {}
             | LeadEvent::Transferred { .. } => unreachable!("only undos do this here: {event:?}"),
         },
         DomainEvent::Sale(SaleEvent::Opened { .. }) => forever(),

@@ -92,12 +92,12 @@ pub enum ContactEvent {
 
 stored!(ContactEvent {
     Created = "contact.created" v 1
-        personal ["name", "company", "role", "phones", "emails", "note"],
-    FieldChanged = "contact.field_changed" v 1 personal ["from", "to"],
-    PhoneAdded = "contact.phone_added" v 1 personal ["phone"],
-    PhoneRemoved = "contact.phone_removed" v 1 personal ["phone"],
-    EmailAdded = "contact.email_added" v 1 personal ["email"],
-    EmailRemoved = "contact.email_removed" v 1 personal ["email"],
+        personal { name: record, company: record, role: record, phones: record, emails: record, note: record },
+    FieldChanged = "contact.field_changed" v 1 personal { from: record, to: record },
+    PhoneAdded = "contact.phone_added" v 1 personal { phone: record },
+    PhoneRemoved = "contact.phone_removed" v 1 personal { phone: record },
+    EmailAdded = "contact.email_added" v 1 personal { email: record },
+    EmailRemoved = "contact.email_removed" v 1 personal { email: record },
     Removed = "contact.removed" v 1,
     Restored = "contact.restored" v 1,
     ReservationLapsed = "contact.reservation_lapsed" v 1,

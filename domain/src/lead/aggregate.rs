@@ -8,7 +8,7 @@ use super::command::{Gate, LeadCommand};
 use super::event::{Analysis, LeadEvent};
 use super::scoring::{Inputs, Score};
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
-use crate::event::{Decide, decided};
+use crate::event::{About, Decide, ERASED, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
 use crate::money::Money;
 
@@ -38,6 +38,9 @@ pub struct OpenLead {
     pub analysis: Option<Analysis>,
     /// What it became.
     pub transfer: Option<(SaleId, Money)>,
+    /// Whether somebody whom it is or was about was forgotten.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgotten: bool,
 }
 
 /// Why a lead refuses.
@@ -131,6 +134,7 @@ impl Decide for Lead {
             (Some(lead), LeadCommand::RecordMessages { increment }) => lead.record(increment),
             (Some(lead), LeadCommand::RecordAnalysis(analysis)) => lead.judge(analysis),
             (Some(_), LeadCommand::Compensate { events }) => Ok(events),
+            (Some(lead), LeadCommand::Forget) => Ok(lead.forget()),
             (Some(lead), LeadCommand::Transfer { sale, amount, gate }) => {
                 lead.transfer(sale, amount, gate)
             }
@@ -199,6 +203,15 @@ impl OpenLead {
             _ if to == LeadStage::Transferred => Err(LeadError::UseTransfer),
             _ => Ok(vec![LeadEvent::StageChanged { from, to, reason }]),
         }
+    }
+
+    fn forget(&self) -> Vec<LeadEvent> {
+        let known = self.analysis.as_ref();
+        let written = known.is_some_and(|analysis| analysis.reason != ERASED);
+        if self.forgotten && !written {
+            return Vec::new();
+        }
+        vec![LeadEvent::Forgotten {}]
     }
 
     fn record(&self, increment: u32) -> Result<Vec<LeadEvent>, LeadError> {
@@ -270,6 +283,7 @@ impl Aggregate for Lead {
                 unjudged_messages: 0,
                 analysis: None,
                 transfer: None,
+                forgotten: false,
             });
         } else if let Some(lead) = &mut self.open {
             lead.apply(event);
@@ -301,6 +315,12 @@ impl OpenLead {
                 self.unjudged_messages = self.unjudged_messages.saturating_sub(decrement.into());
             }
             LeadEvent::AnalysisWithdrawn {} => self.analysis = None,
+            LeadEvent::Forgotten {} => {
+                self.forgotten = true;
+                if let Some(analysis) = &mut self.analysis {
+                    ERASED.clone_into(&mut analysis.reason);
+                }
+            }
             LeadEvent::Transferred { sale, amount, .. } => {
                 self.stage = LeadStage::Transferred;
                 self.transfer = Some((sale, amount));
@@ -311,6 +331,11 @@ impl OpenLead {
 
 impl Keyed for Lead {
     type Id = LeadId;
+
+    fn about(&self) -> About {
+        let contact = self.open.as_ref().and_then(|lead| lead.contact);
+        contact.map_or(About::Itself, About::Contact)
+    }
 }
 
 mod undo;

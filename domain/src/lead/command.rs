@@ -53,6 +53,8 @@ pub enum LeadCommand {
         /// What reverses.
         events: Vec<LeadEvent>,
     },
+    /// Forget what people wrote of it.
+    Forget,
     /// Hand it to sales.
     Transfer {
         /// The number of the sale to be opened.

@@ -43,7 +43,7 @@ pub enum LeadEvent {
         from: LeadStage,
         /// Where it stands.
         to: LeadStage,
-        /// Why, in a person's words; version 1 had none.
+        /// Why, in a person's words; version 1 had none, and version 2 did not seal it.
         reason: Option<String>,
     },
     /// Messages were exchanged with it.
@@ -84,6 +84,10 @@ pub enum LeadEvent {
         /// What the sale is worth.
         amount: Money,
     },
+    /// A person whom it is or was about asked to be forgotten: what was written of it before it was known
+    /// whose it is, and is sealed with its own key, cannot be read any more.
+    #[serde(rename = "lead.forgotten")]
+    Forgotten {},
 }
 
 /// A judgement of a lead, by the rules or by a language model.
@@ -106,12 +110,13 @@ stored!(LeadEvent {
     Opened = "lead.opened" v 1,
     DomainSet = "lead.domain_set" v 1,
     ContactLinked = "lead.contact_linked" v 1,
-    StageChanged = "lead.stage_changed" v 2,
+    StageChanged = "lead.stage_changed" v 3 personal { reason: person },
     MessagesRecorded = "lead.messages_recorded" v 1,
-    Analyzed = "lead.analyzed" v 1,
+    Analyzed = "lead.analyzed" v 2 personal { reason: person },
     DomainCleared = "lead.domain_cleared" v 1,
     ContactUnlinked = "lead.contact_unlinked" v 1,
     MessagesWithdrawn = "lead.messages_withdrawn" v 1,
     AnalysisWithdrawn = "lead.analysis_withdrawn" v 1,
     Transferred = "lead.transferred" v 1,
+    Forgotten = "lead.forgotten" v 1,
 });

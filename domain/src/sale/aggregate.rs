@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::command::SaleCommand;
 use super::event::SaleEvent;
 use super::stage::SaleStage;
-use crate::event::{Decide, decided};
+use crate::event::{About, Decide, decided};
 use crate::id::{Keyed, LeadId, SaleId};
 use crate::money::Money;
 use crate::undo::{Kept, Reverse};
@@ -173,6 +173,11 @@ impl Reverse for Sale {
 
 impl Keyed for Sale {
     type Id = SaleId;
+
+    fn about(&self) -> About {
+        let sale = self.open.as_ref();
+        sale.map_or(About::Itself, |sale| About::Lead(sale.lead))
+    }
 }
 
 #[cfg(test)]

@@ -34,5 +34,5 @@ pub enum SaleEvent {
 
 stored!(SaleEvent {
     Opened = "sale.opened" v 1,
-    StageChanged = "sale.stage_changed" v 1,
+    StageChanged = "sale.stage_changed" v 2 personal { reason: person },
 });

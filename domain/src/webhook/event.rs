@@ -116,9 +116,9 @@ pub enum WebhookEvent {
 }
 
 stored!(WebhookEvent {
-    Registered = "webhook.registered" v 1 personal ["url", "secret", "description"],
-    Changed = "webhook.changed" v 1 personal ["url", "description"],
-    SecretRotated = "webhook.secret_rotated" v 1 personal ["secret"],
+    Registered = "webhook.registered" v 1 personal { url: record, secret: record, description: record },
+    Changed = "webhook.changed" v 1 personal { url: record, description: record },
+    SecretRotated = "webhook.secret_rotated" v 1 personal { secret: record },
     Removed = "webhook.removed" v 1,
     SwitchedOff = "webhook.switched_off" v 1,
     SwitchedOn = "webhook.switched_on" v 1,

@@ -140,6 +140,7 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             correlation: given::<_, A::Error>(&metadata, "correlation").unwrap_or(commit_id),
             causation: None,
             undoes: None,
+            person: None,
             traceparent: metadata.get("traceparent").cloned(),
             asked: None,
             at: given::<Timestamp, _>(&metadata, "at")?,

@@ -1,5 +1,7 @@
 //! An aggregate as it was loaded: its state, and where in the log it stands.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,9 @@ pub struct Loaded<A> {
     /// Whether the next commit may jump, because what stood between was put into quarantine.
     #[serde(default)]
     after_gap: bool,
+    /// Whose keys seal what its events say.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) subjects: BTreeSet<String>,
 }
 
 impl<A: Default> Default for Loaded<A> {
@@ -51,6 +56,7 @@ impl<A: Default> Default for Loaded<A> {
             updated_at: None,
             recent: Vec::new(),
             after_gap: false,
+            subjects: BTreeSet::new(),
         }
     }
 }
@@ -142,12 +148,14 @@ impl<A: Storable> Loaded<A> {
     pub fn for_readers(mut self) -> Self {
         self.hash = None;
         self.recent.clear();
+        self.subjects.clear();
         self
     }
 
     fn advance(&mut self, commit: &Commit, position: Position, hash: CommitHash) {
         self.version = commit.last_version();
         self.last = position.sequence;
+        self.subjects.extend(commit.keys.iter().cloned());
         self.partition = position.partition;
         self.after_gap = false;
         self.hash = Some(hash);

@@ -39,6 +39,7 @@ fn meta(number: u128) -> Meta {
         correlation: Uuid::from_u128(number),
         causation: None,
         undoes: None,
+        person: None,
         traceparent: None,
         asked: None,
         at: Timestamp::from_second(i64::try_from(number).unwrap()).unwrap(),

@@ -10,13 +10,14 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use commands::clock::Clock;
+use commands::forget;
 use commands::idempotency;
 use commands::origin::Origin;
 use commands::people::{People, Person};
 use commands::vault;
-use domain::id::ContactId;
+use domain::id::{ContactId, LeadId};
 use journal::failpoint;
 use journal::line;
 use journal::token::Token;
@@ -242,10 +243,12 @@ async fn fill(
 pub async fn erase_again(tools: &Tools, people: &[Person]) -> anyhow::Result<()> {
     let contacts = tools.contacts().await?;
     for (workspace, name) in people {
-        let id = name.strip_prefix("contact-").and_then(|id| id.parse().ok());
-        let id = id.with_context(|| format!("{name} was erased, and is no contact"))?;
         let origin = Origin::new(workspace.clone(), "restore");
-        contacts.erase(ContactId(id), &origin).await?;
+        match name.split_once('-').map(|(kind, id)| (kind, id.parse())) {
+            Some(("contact", Ok(id))) => drop(contacts.erase(ContactId(id), &origin).await?),
+            Some(("lead", Ok(id))) => forget::lead(tools.desk(), LeadId(id), &origin).await?,
+            _ => bail!("{name} was erased, and is neither a contact nor a lead"),
+        }
     }
     Ok(())
 }

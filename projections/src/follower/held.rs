@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use domain::contact::event::ContactEvent;
 use jiff::Timestamp;
 use journal::failpoint;
 use journal::position::Position;
@@ -134,6 +133,12 @@ impl Held {
                 .iter()
                 .map(|poison| registry.park(&self.generation, poison)),
         );
+        let erased = unseen.iter().filter_map(Followed::change);
+        let erased = erased.filter(|change| change.erases());
+        let erased = erased.map(Change::stream).filter(|stream| {
+            self.parked.contains(stream) || poisoned.iter().any(|poison| poison.stream == *stream)
+        });
+        statements.extend(erased.map(|stream| registry.hush(&self.generation, &stream)));
         let (from, to) = (self.checkpoint(last.position().partition), last.position());
         statements.push(registry.advance(&self.generation, from, to, self.seen_until(unseen)));
         Ok((statements, poisoned))
@@ -216,18 +221,14 @@ async fn forget(
     front: &[Held],
     batch: &[Followed],
 ) {
-    let erased = |change: &Change| {
-        change
-            .events_of::<ContactEvent>()
-            .any(|event| *event == ContactEvent::Erased {})
-    };
-    if !batch.iter().filter_map(Followed::change).any(erased) {
+    let mut changes = batch.iter().filter_map(Followed::change);
+    if !changes.any(Change::erases) {
         return;
     }
     let tables = front
         .iter()
         .map(|held| screens[held.screen].table(held.generation.number));
-    let tables: Vec<_> = tables.collect();
+    let tables: Vec<_> = tables.chain([Registry::parked_table()]).collect();
     if let Err(error) = registry.db().scrub(&tables).await {
         tracing::warn!(%error, "old rows of an erased person may stay on disk until the next erasure");
     }

@@ -61,6 +61,7 @@ on_both_databases!(
     a_rebuild_under_load_is_not_noticed,
     a_new_version_takes_over_and_an_old_program_does_not_take_it_back,
     a_poisoned_record_stops_itself_and_nothing_else,
+    a_parked_record_forgets_who_was_erased,
     a_change_that_the_database_refuses_is_parked,
     another_log_is_refused,
     a_checkpoint_ahead_of_the_log_is_refused,
@@ -284,6 +285,25 @@ async fn a_new_version_takes_over_and_an_old_program_does_not_take_it_back(kept:
     assert_eq!(kept.active("leads").await, (LaterLeads::VERSION, 2));
 }
 
+async fn a_parked_record_forgets_who_was_erased(kept: Kept) {
+    let _follower = kept.follow("one", projections::screens());
+    open(&kept.desk, 1).await;
+    kept.append_unreadable("lead", "1").await;
+    let position = open(&kept.desk, 2).await;
+    let reader = kept.views.reader(main_workspace(), position);
+    assert!(reader.card::<Leads>(1).await.unwrap().is_some());
+    let forgotten = r#"{"version":1,"type":"lead.forgotten","payload":{}}"#;
+    let position = kept.append_raw("lead", "1", forgotten).await;
+    let reader = kept.views.reader(main_workspace(), position);
+    assert!(reader.card::<Leads>(1).await.unwrap().is_none());
+    assert!(reader.card::<Leads>(2).await.unwrap().is_some());
+    let parked = kept.registry.parked().await.unwrap();
+    assert_eq!(parked.len(), 2, "it stays parked");
+    for parked in parked {
+        assert_eq!(parked.reason, "parked before the person was erased");
+    }
+}
+
 async fn a_poisoned_record_stops_itself_and_nothing_else(kept: Kept) {
     let _follower = kept.follow("one", projections::screens());
     open(&kept.desk, 1).await;
@@ -453,21 +473,26 @@ async fn a_read_that_asks_for_the_future_is_told_to_wait(kept: Kept) {
 impl Kept {
     /// Appends an event that only a newer program could read.
     async fn append_unreadable(&self, category: &str, id: &str) {
+        let event = r#"{"version":1,"type":"lead.flew","payload":{}}"#;
+        self.append_raw(category, id, event).await;
+    }
+
+    /// Appends an event as it is stored.
+    async fn append_raw(&self, category: &str, id: &str, event: &str) -> Position {
         let stream = StreamId::try_new("main", category, id).unwrap();
         let before = readable(&self.journal.load(&stream, 0).await.unwrap()).unwrap();
         let last = before.last().unwrap();
-        let event = r#"{"version":1,"type":"lead.flew","payload":{}}"#.to_owned();
         let commit = Commit {
             commit_id: commands::clock::fresh_id(),
             first_version: last.commit.last_version() + 1,
-            events: vec![serde_json::value::RawValue::from_string(event).unwrap()],
+            events: vec![serde_json::value::RawValue::from_string(event.to_owned()).unwrap()],
             prev_hash: Some(last.hash),
             ..last.commit.clone()
         };
         self.journal
             .append(Sealed::try_new(&commit).unwrap(), last.position.sequence)
             .await
-            .unwrap();
+            .unwrap()
     }
 
     async fn active(&self, name: &str) -> (u32, u32) {

@@ -39,7 +39,7 @@ impl Reverse for Lead {
 
     fn thing(event: &LeadEvent) -> Thing {
         match event {
-            LeadEvent::Opened { .. } => Thing::Existence,
+            LeadEvent::Opened { .. } | LeadEvent::Forgotten {} => Thing::Existence,
             LeadEvent::StageChanged { .. } | LeadEvent::Transferred { .. } => Thing::Stage,
             LeadEvent::DomainSet { .. } | LeadEvent::DomainCleared {} => Thing::Domain,
             LeadEvent::ContactLinked { .. } | LeadEvent::ContactUnlinked {} => Thing::Contact,
@@ -73,6 +73,7 @@ impl Reverse for Lead {
             LeadEvent::Opened { .. } => Err(Kept::because(
                 "a lead that came in stays; mark it lost instead",
             )),
+            LeadEvent::Forgotten {} => Err(Kept::because("an erasure is for ever")),
             LeadEvent::Transferred { sale, .. } => Err(Kept::because(format!(
                 "it became sale {sale}; mark that sale lost instead"
             ))),
