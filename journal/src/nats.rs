@@ -2,8 +2,8 @@
 //! aggregate, one message per commit.
 //!
 //! Read in this order: `options`, `server` (what we refuse to run on), `nodes` (which one we are
-//! connected to), `monitor` (what they say of themselves), `streams` (settings, identity), `publish`
-//! (a message exactly once, or a lost race), `fetch` (batches), `feed` (stored, then live),
+//! connected to), `monitor` (what they say of themselves), `streams` (settings, identity), `signing`
+//! (who wrote a commit), `publish` (a message exactly once, or a lost race), `fetch` (batches), `feed` (stored, then live),
 //! [`replicas`] (whether every copy is there). What stands here only joins them.
 //!
 //! Invariant: nothing is answered as appended before the server has synced it, and what was
@@ -22,13 +22,14 @@ mod patience;
 mod publish;
 pub mod replicas;
 mod server;
+mod signing;
 mod streams;
 
 use std::sync::Arc;
 
-use async_nats::Client;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{Client, HeaderMap};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -46,10 +47,14 @@ pub use options::NatsOptions;
 use publish::Letter;
 use replicas::{Look, Watched};
 pub use server::Refusal;
+pub use signing::SigningKey;
+use signing::{Kind, Signed, Signers, Trusted};
 use streams::{Names, Opened};
 
 /// How far apart the clocks of a request's process and of a server may be.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
+/// With more signatures than this to check, they are checked beside the async threads.
+const CHECKED_AT_ONCE: usize = 64;
 /// Messages looked through at once.
 const SEARCHED_AT_ONCE: usize = 4096;
 
@@ -67,6 +72,10 @@ struct Inner {
     identity: String,
     /// One per partition.
     events: Vec<Source>,
+    /// One per partition.
+    signers: Vec<Signers>,
+    /// Of the role `commands` and of tools.
+    key: Option<SigningKey>,
     snapshots: Source,
     claims: Source,
     options: NatsOptions,
@@ -79,16 +88,22 @@ impl NatsJournal {
     /// Fails where no server answers, and for every [`Refusal`].
     pub async fn connect(options: NatsOptions) -> Result<Self, JournalError> {
         let (client, nodes) = server::connect(&options).await?;
+        let names = Names::new(&options.prefix)?;
+        let api = server::api(&client, &names.api(), &names.events_stream(0)).await?;
         let context = ContextBuilder::new()
             .timeout(publish::ANSWER_WITHIN)
+            .api_prefix(&api)
             .build(client.clone());
-        let names = Names::new(&options.prefix)?;
         let opening = ContextBuilder::new()
             .timeout(streams::ANSWER_WITHIN)
+            .api_prefix(&api)
             .build(client.clone());
         let opened = Opened::open(&opening, &names, &options).await?;
-        let source = |(name, replicas): (String, usize)| Source::new(&context, name, replicas > 1);
+        let source =
+            |(name, replicas): (String, usize)| Source::new(&context, &api, name, replicas > 1);
         let inner = Arc::new(Inner {
+            signers: opened.signers(),
+            key: options.signing_key.clone(),
             identity: opened.identity,
             events: opened.events.into_iter().map(source).collect(),
             snapshots: source(opened.snapshots),
@@ -135,11 +150,24 @@ impl NatsJournal {
         expected_last: u64,
     ) -> Result<Position, JournalError> {
         let partition = partition_of(&commit.stream.workspace, self.partitions());
+        let subject = self.inner.names.event(partition, &commit.stream);
+        let signature = if commit.is_authentic {
+            self.signature(
+                Kind::Commit,
+                partition,
+                &subject,
+                expected_last,
+                &commit.bytes,
+            )?
+        } else {
+            None
+        };
         let letter = Letter {
-            subject: self.inner.names.event(partition, &commit.stream),
+            subject,
             id: commit.commit_id,
             body: commit.bytes.into(),
             expected_last,
+            signature,
         };
         let _in_flight = InFlight::begin();
         let sequence = publish::put(&self.inner.client, self.events(partition)?, &letter).await?;
@@ -160,7 +188,7 @@ impl NatsJournal {
             .events(partition)?
             .subject_after(&subject, after)
             .await?;
-        Ok(self.entries(partition, stored))
+        self.entries(partition, stored).await
     }
 
     pub(crate) async fn read(
@@ -170,7 +198,7 @@ impl NatsJournal {
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let stored = self.events(partition)?.all_after(after, limit).await?;
-        Ok(self.entries(partition, stored))
+        self.entries(partition, stored).await
     }
 
     /// From the moment on at which the request was made.
@@ -197,7 +225,7 @@ impl NatsJournal {
                 windows.any(|window| window == id.as_bytes())
             };
             let maybe: Vec<_> = stored.into_iter().filter(named).collect();
-            let read = self.entries(partition, maybe);
+            let read = self.entries(partition, maybe).await?;
             found.extend(read.into_iter().filter(|one| one.is_maybe_of(correlation)));
         }
     }
@@ -229,10 +257,15 @@ impl NatsJournal {
         bytes: Vec<u8>,
     ) -> Result<(), JournalError> {
         fits(&bytes)?;
-        let answer = self
-            .inner
-            .client
-            .request(self.inner.names.snapshot(stream), bytes.into());
+        let subject = self.inner.names.snapshot(stream);
+        let partition = partition_of(&stream.workspace, self.partitions());
+        let signature = self.signature(Kind::Snapshot, partition, &subject, 0, &bytes)?;
+        let mut headers = HeaderMap::new();
+        if let Some(signature) = signature {
+            headers.insert(signing::SIGNATURE, signature);
+        }
+        let client = &self.inner.client;
+        let answer = client.request_with_headers(subject, headers, bytes.into());
         let answer = answer.await.map_err(JournalError::unavailable)?;
         publish::Answer::read(&answer.payload)?.accepted()
     }
@@ -247,6 +280,10 @@ impl NatsJournal {
             .snapshots
             .direct_last(&self.inner.names.snapshot(stream))
             .await?;
+        // One that somebody else left there would be a state that never was.
+        let partition = partition_of(&stream.workspace, self.partitions());
+        let signers = self.signers(partition)?;
+        let kept = kept.filter(|message| signers.vouches_for_snapshot(message));
         Ok(kept.map(|message| message.payload.into()))
     }
 
@@ -301,13 +338,64 @@ impl NatsJournal {
             id: fresh_id(),
             body: body.into(),
             expected_last: revision,
+            signature: None,
         };
         publish::put(&self.inner.client, &self.inner.claims, &letter).await
     }
 
-    fn entries(&self, partition: u16, stored: Vec<fetch::Stored>) -> Vec<Entry> {
-        let entry = |message| self.entry(partition, message);
-        stored.into_iter().map(entry).collect()
+    /// The signature of something that this process writes; none where the log is not signed.
+    fn signature(
+        &self,
+        kind: Kind,
+        partition: u16,
+        subject: &str,
+        expected_last: u64,
+        body: &[u8],
+    ) -> Result<Option<String>, JournalError> {
+        let signed = Signed {
+            kind,
+            log: &self.inner.identity,
+            subject,
+            expected_last,
+            body,
+        };
+        match &self.inner.key {
+            Some(key) => Ok(Some(key.sign(&signed))),
+            None if self.signers(partition)?.is_signed() => Err(JournalError::unavailable(
+                "the commits of this log are signed, and this process has no RAPPORT_SIGNING_KEY: \
+                 set it for the role commands and for the tools",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    fn signers(&self, partition: u16) -> Result<&Signers, JournalError> {
+        let signers = self.inner.signers.get(usize::from(partition));
+        signers.ok_or_else(|| JournalError::unavailable("no such partition"))
+    }
+
+    /// What messages of a partition are. Signatures are checked beside the async threads where there
+    /// are many.
+    async fn entries(
+        &self,
+        partition: u16,
+        stored: Vec<fetch::Stored>,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let signers = self.signers(partition)?;
+        if signers.must_look(&stored) {
+            let metadata = self.events(partition)?.metadata().await?;
+            signers.trust(Trusted::of(&metadata));
+        }
+        let (journal, many) = (self.clone(), stored.len() > CHECKED_AT_ONCE);
+        let read = move || {
+            let entry = |message| journal.entry(partition, message);
+            stored.into_iter().map(entry).collect()
+        };
+        if many {
+            let read = tokio::task::spawn_blocking(read).await;
+            return read.map_err(JournalError::unavailable);
+        }
+        Ok(read())
     }
 
     /// What a message of a partition is. Its subject tells the stream, whatever its bytes say.
@@ -317,10 +405,15 @@ impl NatsJournal {
             sequence: message.sequence,
         };
         let stream = self.inner.names.stream(partition, &message.subject);
-        let fault = match Recorded::read(position, &message.payload) {
-            Ok(recorded) if Some(recorded.commit.stream()) == stream => return recorded.into(),
-            Ok(_) => Fault::Changed(format!("it is no commit of {}", message.subject)),
-            Err(fault) => fault,
+        let signers = self.inner.signers.get(usize::from(partition));
+        let complaint = signers.and_then(|signers| signers.complaint(&message));
+        let fault = match (complaint, Recorded::read(position, &message.payload)) {
+            (Some(complaint), _) => Fault::NotAuthentic(complaint),
+            (None, Ok(recorded)) if Some(recorded.commit.stream()) == stream => {
+                return recorded.into();
+            }
+            (None, Ok(_)) => Fault::Changed(format!("it is no commit of {}", message.subject)),
+            (None, Err(fault)) => fault,
         };
         Entry::from(Unreadable {
             position,

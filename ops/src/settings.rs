@@ -74,6 +74,10 @@ pub struct Settings {
     /// The zone whose days periods are made of, by IANA's name: Europe/Kyiv
     #[arg(long, env = "TIME_ZONE", default_value = "UTC", value_parser = parse_zone)]
     pub time_zone: TimeZone,
+    /// What the role commands and the tools sign commits with in NATS: 64 hex digits; from then on
+    /// readers refuse what is not signed
+    #[arg(long, env = "RAPPORT_SIGNING_KEY", hide_env_values = true, hide = true, value_parser = parse::key)]
+    pub signing_key: Option<Secret>,
     /// The currency of amounts that name none
     #[arg(long, env = "DEFAULT_CURRENCY", default_value = "UAH", value_parser = parse_currency)]
     pub default_currency: Currency,

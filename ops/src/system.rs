@@ -98,7 +98,14 @@ impl System {
         } else {
             Purpose::Look
         };
-        let journal = open_journal(settings, purpose).await?;
+        // Whoever decides nothing signs nothing, whatever is set.
+        let signs = roles.contains(&RoleOf::Commands);
+        let signing_key = settings.signing_key.clone().filter(|_| signs);
+        let signing = Settings {
+            signing_key,
+            ..settings.clone()
+        };
+        let journal = open_journal(&signing, purpose).await?;
         let secret = journal.vault().secret(UNIQUE).await?;
         let desk = desk_for(&journal, roles)?;
         let api = Api::new(desk.clone(), settings.api(), &secret);

@@ -2,39 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::any::DomainEvent;
-use crate::catalog;
-
 /// The AsyncAPI 3.0 document.
 #[must_use]
 pub fn describe() -> Value {
-    let mut messages = serde_json::Map::new();
-    let mut references = serde_json::Map::new();
-    for kind in DomainEvent::kinds() {
-        let file = format!("./events/{}.json", catalog::path(kind.name, kind.version));
-        messages.insert(
-            kind.name.to_owned(),
-            json!({ "name": kind.name, "payload": { "$ref": file } }),
-        );
-        references.insert(
-            kind.name.to_owned(),
-            json!({ "$ref": format!("#/components/messages/{}", kind.name) }),
-        );
-    }
     json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "Rapport",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "One message is one commit: an envelope whose `events` hold one or more of these messages. \
-                            A commit's subject names its stream; the last message of a subject is its newest commit.",
+            "description": "One message is one commit: an envelope that holds one or more events of one stream. \
+                            README.md beside this file says how a program of somebody else reads it.",
         },
         "channels": {
             "events": {
                 "address": "rapport.ev.{partition}.{workspace}.{category}.{id}",
-                "description": "Commits, in JetStream streams RAPPORT_EVENTS_<partition>. Only processes with the role commands publish.",
+                "description": "Commits, in JetStream streams RAPPORT_EVENTS_<partition>. A subject is a stream; its last \
+                                message is the newest commit. Only processes with the role commands publish.",
                 "parameters": parameters(&["partition", "workspace", "category", "id"]),
-                "messages": references,
+                "messages": { "commit": { "$ref": "#/components/messages/commit" } },
             },
             "commands": {
                 "address": "rapport.cmd.{category}",
@@ -46,7 +31,29 @@ pub fn describe() -> Value {
             "followEvents": { "action": "receive", "channel": { "$ref": "#/channels/events" } },
             "askForAChange": { "action": "send", "channel": { "$ref": "#/channels/commands" } },
         },
-        "components": { "messages": messages },
+        "components": { "messages": { "commit": {
+            "name": "commit",
+            "contentType": "application/json",
+            "headers": headers(),
+            "payload": { "$ref": "./commit.json" },
+        } } },
+    })
+}
+
+fn headers() -> Value {
+    let text = |says: &str| json!({ "type": "string", "description": says });
+    json!({
+        "type": "object",
+        "required": ["Nats-Msg-Id", "Nats-Expected-Stream", "Nats-Expected-Last-Subject-Sequence"],
+        "properties": {
+            "Nats-Msg-Id": text("The commit_id: JetStream drops a repetition within two minutes."),
+            "Nats-Expected-Stream": text("RAPPORT_EVENTS_<partition>."),
+            "Nats-Expected-Last-Subject-Sequence": text(
+                "The sequence of the subject's message before this one, 0 of the first: the server refuses any other."),
+            "Rapport-Signature": text(
+                "<key id>.<base64 of an Ed25519 signature>, of every message behind `rapport-signed-after` in the \
+                 stream's metadata. What has none, or a wrong one, is no commit: pass it over."),
+        },
     })
 }
 

@@ -15,6 +15,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::any::DomainEvent;
+use crate::envelope;
 
 /// Where the schema of this event and version is kept, below `schemas/events`.
 #[must_use]
@@ -22,7 +23,8 @@ pub fn path(name: &str, version: u16) -> String {
     format!("{}.v{version}", name.replacen('.', "/", 1))
 }
 
-/// The JSON Schema of an event's payload, with its personal fields marked `"x-personal": true`.
+/// The JSON Schema of an event's payload. Its personal fields are marked `"x-personal": true`: in the log
+/// they are sealed, elsewhere they are what they say.
 ///
 /// `None` where no event has this name.
 #[must_use]
@@ -30,7 +32,13 @@ pub fn schema(name: &str) -> Option<Value> {
     let kind = DomainEvent::kinds().find(|kind| kind.name == name)?;
     let mut payload = variants().find_map(|variant| payload_of(&variant, name))?;
     for field in kind.personal {
-        payload["properties"][field.field]["x-personal"] = Value::Bool(true);
+        let field = &mut payload["properties"][field.field];
+        let mut plain = field.take();
+        let description = plain["description"].take();
+        plain.as_object_mut()?.remove("description");
+        *field = json!({
+            "description": description, "x-personal": true, "anyOf": [plain, envelope::sealed()],
+        });
     }
     payload["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     payload["title"] = json!(format!("{name} v{}", kind.version));

@@ -29,6 +29,9 @@ pub struct Crm {
     key: String,
 }
 
+/// Of every cluster: a byte of the key that its commits are signed with.
+pub const SIGNING_KEY: &str = "6b";
+
 /// Which processes make up a cluster unless a story says otherwise.
 const CLUSTER: [&str; 3] = ["commands", "projections,gateway-ai,gateway-webhooks", "api"];
 
@@ -110,6 +113,7 @@ impl Crm {
             ("NATS_MONITOR_URL", nats.monitor_url()),
             ("DATABASE_URL", views),
             ("RAPPORT_MASTER_KEY", "5a".repeat(32)),
+            ("RAPPORT_SIGNING_KEY", SIGNING_KEY.repeat(32)),
         ];
         crm.environment
             .extend(set.map(|(name, value)| (name.to_owned(), value)));
@@ -122,6 +126,36 @@ impl Crm {
                 Rapport::start(&name, crm.folder.path(), &crm.environment, &arguments).await;
             crm.processes.push(started);
         }
+        crm
+    }
+
+    /// A process per list of roles, each as a user of this NATS; the program's commands are the user
+    /// `commands`.
+    pub async fn cluster_of_users(nats: NatsServer, roles: &[(&str, &str)]) -> Self {
+        let mut crm = Self::prepared(&[]);
+        let postgres = Postgres::start().await;
+        let set = [
+            ("NATS_URL", nats.url_as("commands")),
+            ("NATS_MONITOR_URL", nats.monitor_url()),
+            ("DATABASE_URL", postgres.url()),
+            ("RAPPORT_MASTER_KEY", "5a".repeat(32)),
+            ("RAPPORT_SIGNING_KEY", SIGNING_KEY.repeat(32)),
+        ];
+        let set = set.map(|(name, value)| (name.to_owned(), value));
+        crm.environment.extend(set);
+        crm.key = crm.new_key("main", "owner");
+        for (roles, user) in roles {
+            let mut environment = crm.environment.clone();
+            environment.retain(|(name, _)| name != "NATS_URL" && name != "RAPPORT_SIGNING_KEY");
+            environment.push(("NATS_URL".into(), nats.url_as(user)));
+            if roles.split(',').any(|role| role == "commands") {
+                environment.push(("RAPPORT_SIGNING_KEY".into(), SIGNING_KEY.repeat(32)));
+            }
+            let (folder, arguments) = (crm.folder.path(), ["serve", "--role", roles]);
+            let started = Rapport::start(user, folder, &environment, &arguments).await;
+            crm.processes.push(started);
+        }
+        (crm.nats, crm.postgres) = (Some(nats), Some(postgres));
         crm
     }
 

@@ -2,8 +2,12 @@
 
 use std::process::Output;
 
+use journal::envelope::{CommitHash, Sealed};
+use journal::nats::{NatsJournal, NatsOptions, SigningKey};
+use journal::token::StreamId;
+use journal::{Backend, Journal};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use stories::crm::Crm;
 use stories::servers::eventually;
 
@@ -44,17 +48,27 @@ async fn spoil_the_file(crm: &mut Crm, lead: u64) -> String {
     format!("0:{position}")
 }
 
-/// Behind the lead's last commit, as whoever may publish would do it.
+/// Behind the lead's last commit, signed as `commands` does it: so it was ours, and is readable no more.
 async fn spoil_nats(crm: &mut Crm, lead: u64) -> String {
-    let client = async_nats::connect(crm.nats().unwrap().url())
-        .await
-        .unwrap();
-    let answer = client
-        .request(format!("rapport.ev.0.main.lead.{lead}"), junk().into())
-        .await
-        .unwrap();
-    let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
-    format!("0:{}", answer["seq"])
+    let nats = crm.nats().unwrap();
+    let options = NatsOptions {
+        monitor_url: Some(nats.monitor_url()),
+        signing_key: Some(SigningKey::try_new(&[0x6b; 32]).unwrap()),
+        ..NatsOptions::new(nats.url())
+    };
+    let log = Journal::from(Backend::Nats(NatsJournal::connect(options).await.unwrap()));
+    let stream = StreamId::try_new("main", "lead", &lead.to_string()).unwrap();
+    let held = log.load(&stream, 0).await.unwrap();
+    let junk = Sealed {
+        hash: CommitHash::of(&junk()),
+        bytes: junk(),
+        commit_id: commands::clock::fresh_id(),
+        stream,
+        first_version: 3,
+        is_authentic: true,
+    };
+    let last = held.last().unwrap().position();
+    log.append(junk, last.sequence).await.unwrap().to_string()
 }
 
 fn said(output: &Output) -> String {

@@ -74,7 +74,8 @@ pub enum LeadEvent {
     /// It was judged by mistake, and had not been judged before.
     #[serde(rename = "lead.analysis_withdrawn")]
     AnalysisWithdrawn {},
-    /// It was handed to sales; from here on the sale is followed.
+    /// It was handed to sales; from here on the sale is followed. It stands in `transferred` from then on,
+    /// without another event that says so.
     #[serde(rename = "lead.transferred")]
     Transferred {
         /// Where it stood.

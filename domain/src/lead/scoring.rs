@@ -21,7 +21,7 @@ use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::words::words;
 pub use rules::Rules;
 
-/// How good a lead is: thousandths, from 0 to 1000.
+/// How good a lead is, in thousandths from 0 to 1000: 750 is what the API shows as 0.75.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

@@ -8,14 +8,17 @@
 //! The server gives a batch to any replica, also to one that is frozen, until the other nodes notice.
 //! After such a silence an aggregate is read from the leader for a while, message by message.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::jetstream::Context;
+use async_nats::header::HeaderName;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
     DirectGetErrorKind, LastRawMessageErrorKind, RawMessageErrorKind, Stream,
 };
+use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -26,7 +29,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::patience::{Patience, patiently};
-use super::publish::{ANSWER_WITHIN, MESSAGE_ID};
+use super::publish::{ANSWER_WITHIN, EXPECTED_LAST, MESSAGE_ID};
+use super::signing::SIGNATURE;
 use crate::JournalError;
 
 /// The subject that a message is stored under, in answers of batches.
@@ -47,6 +51,8 @@ const AVOIDED_FOR: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Source {
     context: Context,
+    /// What the subjects of the server's own services start with.
+    api: String,
     name: String,
     replicated: bool,
     /// Until when replicas are not asked, because one was silent.
@@ -59,28 +65,35 @@ pub(super) struct Stored {
     pub(super) sequence: u64,
     pub(super) subject: String,
     pub(super) id: Option<Uuid>,
+    /// The sequence that it was appended behind, as its author named it and the server checked it.
+    pub(super) expected_last: Option<u64>,
+    pub(super) signature: Option<String>,
     pub(super) payload: Bytes,
 }
 
 impl From<StreamMessage> for Stored {
     fn from(message: StreamMessage) -> Self {
-        Self {
-            sequence: message.sequence,
-            subject: message.subject.to_string(),
-            id: id(&message.headers),
-            payload: message.payload,
-        }
+        let subject = message.subject.to_string();
+        Self::of(
+            message.sequence,
+            subject,
+            Some(&message.headers),
+            message.payload,
+        )
     }
 }
 
 impl Stored {
-    /// A message that a consumer has delivered.
-    pub(super) fn delivered(sequence: u64, message: &Message) -> Self {
+    fn of(sequence: u64, subject: String, headers: Option<&HeaderMap>, payload: Bytes) -> Self {
+        // The server looks at the first value of a name that comes twice.
+        let first = |name: HeaderName| Some(headers?.get(name)?.as_str());
         Self {
             sequence,
-            subject: message.subject.to_string(),
-            id: message.headers.as_ref().and_then(id),
-            payload: message.payload.clone(),
+            subject,
+            id: headers.and_then(id),
+            expected_last: first(EXPECTED_LAST).and_then(|last| last.parse().ok()),
+            signature: first(SIGNATURE).map(str::to_owned),
+            payload,
         }
     }
 }
@@ -113,9 +126,10 @@ struct Batch {
 }
 
 impl Source {
-    pub(super) fn new(context: &Context, name: String, replicated: bool) -> Self {
+    pub(super) fn new(context: &Context, api: &str, name: String, replicated: bool) -> Self {
         Self {
             context: context.clone(),
+            api: api.to_owned(),
             name,
             replicated,
             avoided_until: Mutex::new(None),
@@ -204,6 +218,34 @@ impl Source {
             Ok(info.state.last_sequence)
         })
         .await
+    }
+
+    /// What the stream says of itself.
+    pub(super) async fn metadata(&self) -> Result<HashMap<String, String>, JournalError> {
+        patiently(|| async {
+            let info = self.handle().await?.get_info().await;
+            Ok(info.map_err(JournalError::unavailable)?.config.metadata)
+        })
+        .await
+    }
+
+    /// Whether the server says that there is no such stream.
+    pub(super) async fn is_gone(&self) -> bool {
+        let found = self.context.get_stream(&self.name).await;
+        found.is_err_and(|error| match error.kind() {
+            GetStreamErrorKind::JetStream(error) => {
+                error.error_code() == ErrorCode::STREAM_NOT_FOUND
+            }
+            GetStreamErrorKind::EmptyName
+            | GetStreamErrorKind::Request
+            | GetStreamErrorKind::InvalidStreamName => false,
+        })
+    }
+
+    /// At most one batch of messages behind a sequence, as any replica has them: perhaps not the last
+    /// ones yet.
+    pub(super) async fn some_after(&self, after: u64) -> Result<Vec<Stored>, JournalError> {
+        Ok(self.batch(None, after, BATCH).await?.messages)
     }
 
     /// The first message of a subject behind a sequence, as the leader has it.
@@ -397,7 +439,7 @@ impl Source {
             .subscribe(inbox.clone())
             .await
             .map_err(JournalError::unavailable)?;
-        let address = format!("$JS.API.DIRECT.GET.{}", self.name);
+        let address = format!("{}.DIRECT.GET.{}", self.api, self.name);
         client
             .publish_with_reply(address, inbox, ask.into())
             .await
@@ -420,21 +462,20 @@ impl Source {
                     JournalError::unavailable("a replica of NATS is silent")
                 })?
                 .ok_or_else(|| JournalError::unavailable("the connection to NATS was closed"))?;
+            // A message may have been stored with a status of its own: what tells is its sequence.
+            let is_stored = number(&message, "Nats-Sequence").is_ok();
             match message.status.map(|status| status.as_u16()) {
-                None => {
+                _ if is_stored => {
                     let previous = number(&message, "Nats-Last-Sequence")?;
                     if !batch.messages.is_empty() && previous != last {
                         return Err(JournalError::unavailable("a part of a batch was lost"));
                     }
                     last = number(&message, "Nats-Sequence")?;
                     let headers = message.headers.as_ref();
-                    let subject = headers.and_then(|headers| headers.get(SUBJECT));
-                    batch.messages.push(Stored {
-                        sequence: last,
-                        subject: subject.map(ToString::to_string).unwrap_or_default(),
-                        id: headers.and_then(id),
-                        payload: message.payload,
-                    });
+                    let subject = headers.and_then(|headers| headers.get_last(SUBJECT));
+                    let subject = subject.map(ToString::to_string).unwrap_or_default();
+                    let stored = Stored::of(last, subject, headers, message.payload);
+                    batch.messages.push(stored);
                 }
                 Some(204) => {
                     if number(&message, "Nats-Last-Sequence")? != last {
@@ -444,6 +485,7 @@ impl Source {
                     return Ok(batch);
                 }
                 Some(404) => return Ok(batch),
+                None => return Err(JournalError::unavailable("NATS answers without a sequence")),
                 Some(503) => {
                     return Err(JournalError::unavailable("no NATS server has the stream"));
                 }
@@ -456,12 +498,13 @@ impl Source {
     }
 }
 
-/// A number out of a header. A server that knows no batches does not send it.
+/// A number out of a header that the server has added: behind those of the message, which may have the
+/// same name. A server that knows no batches does not send it.
 fn number(message: &Message, name: &str) -> Result<u64, JournalError> {
     let value = message
         .headers
         .as_ref()
-        .and_then(|headers| headers.get(name));
+        .and_then(|headers| headers.get_last(name));
     value
         .and_then(|value| value.as_str().parse().ok())
         .ok_or_else(|| {

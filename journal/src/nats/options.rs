@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::signing::SigningKey;
+
 /// How to reach the log, and how to make it where there is none.
 #[derive(Clone)]
 pub struct NatsOptions {
@@ -26,6 +28,8 @@ pub struct NatsOptions {
     pub make: bool,
     /// What the names of our streams start with.
     pub prefix: String,
+    /// What commits are signed with, of a process that appends; from then on readers refuse others.
+    pub signing_key: Option<SigningKey>,
 }
 
 impl NatsOptions {
@@ -42,6 +46,7 @@ impl NatsOptions {
             change_streams: false,
             make: true,
             prefix: "RAPPORT".into(),
+            signing_key: None,
         }
     }
 }

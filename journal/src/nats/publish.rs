@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::fetch::{Found, Source};
 use super::patience::Patience;
+use super::signing::SIGNATURE;
 use crate::JournalError;
 
 /// How long one request may take before it is made again: the node that it went through may be
@@ -25,7 +26,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(20);
 
 pub(super) const MESSAGE_ID: HeaderName = HeaderName::from_static("Nats-Msg-Id");
 const EXPECTED_STREAM: HeaderName = HeaderName::from_static("Nats-Expected-Stream");
-const EXPECTED_LAST: HeaderName = HeaderName::from_static("Nats-Expected-Last-Subject-Sequence");
+pub(super) const EXPECTED_LAST: HeaderName =
+    HeaderName::from_static("Nats-Expected-Last-Subject-Sequence");
 
 /// What is to be stored, and where.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) struct Letter {
     pub(super) body: Bytes,
     /// The sequence of the subject's last message, 0 where there is none.
     pub(super) expected_last: u64,
+    /// Of a commit in a log that is signed.
+    pub(super) signature: Option<String>,
 }
 
 /// Stores it once, however often it must be sent, and answers its sequence.
@@ -130,6 +134,9 @@ async fn send(
     headers.insert(MESSAGE_ID, &*letter.id.hyphenated().encode_lower(&mut id));
     headers.insert(EXPECTED_STREAM, source.name());
     headers.insert(EXPECTED_LAST, HeaderValue::from(letter.expected_last));
+    if let Some(signature) = &letter.signature {
+        headers.insert(SIGNATURE, signature.as_str());
+    }
     let request = Request::new()
         .headers(headers)
         .payload(letter.body.clone())

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::monitor;
 use super::nodes::Nodes;
 use super::options::NatsOptions;
+use super::patience::patiently;
 use crate::JournalError;
 use crate::envelope::MAX_BYTES;
 
@@ -21,6 +23,10 @@ const HEADERS: usize = 1024;
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// How long a node may take until it has let us in. One that is frozen takes connections too.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// The services of the account that the user is in.
+const OWN: &str = "$JS.API";
+/// JetStream is not enabled for the account.
+const NOT_THIS_ACCOUNT: u64 = 10039;
 
 /// Why a log in NATS is not used, though a server answers.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +178,38 @@ fn settings(nodes: &Arc<Nodes>) -> ConnectOptions {
         })
         // Thousands of appends may be under way; each waits in this queue for its turn.
         .client_capacity(16 * 1024)
+}
+
+/// What the subjects of the server's services start with for this user: `$JS.API`, or, where the
+/// streams are in another account, the name under which that account's services are imported.
+pub(super) async fn api(
+    client: &Client,
+    imported: &str,
+    stream: &str,
+) -> Result<String, JournalError> {
+    #[derive(Deserialize)]
+    struct Told {
+        error: Option<Failure>,
+    }
+    #[derive(Deserialize)]
+    struct Failure {
+        #[serde(default)]
+        err_code: u64,
+    }
+    patiently(|| async {
+        let asked = client.request(format!("{OWN}.STREAM.INFO.{stream}"), "".into());
+        let answer = asked.await.map_err(JournalError::unavailable)?;
+        let told: Told =
+            serde_json::from_slice(&answer.payload).map_err(JournalError::unavailable)?;
+        let code = told.error.map(|error| error.err_code);
+        let api = if code == Some(NOT_THIS_ACCOUNT) {
+            imported
+        } else {
+            OWN
+        };
+        Ok(api.to_owned())
+    })
+    .await
 }
 
 fn version(text: &str) -> Option<(u64, u64, u64)> {

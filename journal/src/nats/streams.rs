@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::options::NatsOptions;
 use super::patience::patiently;
 use super::server::Refusal;
+use super::signing::{Signers, SigningKey, Trusted};
 use crate::JournalError;
 use crate::claim::{self, ClaimKey};
 use crate::token::{StreamId, Token};
@@ -72,7 +73,12 @@ impl Names {
         format!("{}.cursor.{name}", self.subjects)
     }
 
-    fn events_stream(&self, partition: u16) -> String {
+    /// Under which an account that holds no streams reaches those of the account that does.
+    pub(super) fn api(&self) -> String {
+        format!("{}.js", self.subjects)
+    }
+
+    pub(super) fn events_stream(&self, partition: u16) -> String {
         format!("{}_EVENTS_{partition}", self.streams)
     }
 }
@@ -81,6 +87,8 @@ impl Names {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) identity: String,
+    /// Whom readers of each partition trust.
+    pub(super) trusted: Vec<Trusted>,
     pub(super) events: Vec<(String, usize)>,
     pub(super) snapshots: (String, usize),
     pub(super) claims: (String, usize),
@@ -88,6 +96,12 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// What checks the messages of each partition.
+    pub(super) fn signers(&self) -> Vec<Signers> {
+        let signers = |trusted: &Trusted| Signers::new(&self.identity, trusted.clone());
+        self.trusted.iter().map(signers).collect()
+    }
+
     /// Finds the log's streams, and makes those that are missing.
     pub(super) async fn open(
         context: &Context,
@@ -120,11 +134,16 @@ impl Opened {
         for partition in 1..options.partitions {
             events.push(maker.open_same(&maker.events(names, partition)).await?);
         }
+        let mut trusted = Vec::new();
+        for (stream, _) in &events {
+            trusted.push(maker.trusted(stream).await?);
+        }
         let snapshots = maker.open_same(&maker.snapshots(names)).await?;
         let claims = maker.open_same(&maker.claims(names)).await?;
         let cursors = maker.open_same(&maker.cursors(names)).await?;
         Ok(Self {
             identity: maker.identity,
+            trusted,
             events,
             snapshots,
             claims,
@@ -207,6 +226,35 @@ impl Maker<'_> {
         let subject = format!("STREAM.INFO.{stream}");
         let told: Result<Told, _> = self.context.request(subject, &()).await;
         told.map(|told| told.ts).map_err(JournalError::unavailable)
+    /// Whom readers of this stream trust; us too from now on, where we sign.
+    async fn trusted(&self, stream: &str) -> Result<Trusted, JournalError> {
+        patiently(|| async {
+            let found = self.context.get_stream(stream).await;
+            let found = found.map_err(JournalError::unavailable)?;
+            let info = found.cached_info();
+            let trusted = Trusted::of(&info.config.metadata);
+            let Some(key) = self.options.signing_key.as_ref().map(SigningKey::public) else {
+                return Ok(trusted);
+            };
+            if trusted.trusts(key) {
+                return Ok(trusted);
+            }
+            let mut wanted = info.config.clone();
+            let signed = trusted.with(key, info.state.last_sequence);
+            wanted.metadata.extend(signed.metadata());
+            let updated = self.context.update_stream(&wanted).await;
+            updated.map_err(JournalError::unavailable)?;
+            tracing::warn!(
+                stream,
+                after = info.state.last_sequence,
+                "commits are signed by a new key from here on"
+            );
+            // Another process may have written at the same moment: what stands there is read again.
+            Err(JournalError::unavailable(
+                "whom to trust has just been written",
+            ))
+        })
+        .await
     }
 
     /// The stream with the identity of the log that is restored into it, where it holds no commit yet:

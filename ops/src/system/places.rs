@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use commands::clock::Clock;
 use commands::vault;
 use journal::archive::Archive;
-use journal::nats::{NatsJournal, NatsOptions};
+use journal::nats::{NatsJournal, NatsOptions, SigningKey};
 use journal::sqlite::SqliteJournal;
 use journal::vault::Vault;
 use journal::{Backend, Journal};
@@ -107,12 +107,25 @@ pub(super) async fn connect(
         identity: opening.identity,
         make: opening.make,
         change_streams: opening.change_streams,
+        signing_key: signing_key(settings)?,
         ..NatsOptions::new(&url.0)
     };
     let journal = NatsJournal::connect(options)
         .await
         .context("the event log in NATS (NATS_URL)")?;
     Ok(Journal::new(Backend::Nats(journal), vault))
+}
+
+/// The key of the role `commands`: whoever does not have it cannot append.
+fn signing_key(settings: &Settings) -> anyhow::Result<Option<SigningKey>> {
+    let Some(key) = &settings.signing_key else {
+        return Ok(None);
+    };
+    let mut seed = [0; 32];
+    hex::decode_to_slice(key.0.trim(), &mut seed).context(
+        "RAPPORT_SIGNING_KEY must be 64 hex digits; make one with: openssl rand -hex 32",
+    )?;
+    Ok(Some(SigningKey::try_new(&seed)?))
 }
 
 /// The archive at `ARCHIVE_URL`, or beside the read models.

@@ -34,7 +34,7 @@ struct Settings {
     cluster: Option<Member>,
     sync: &'static str,
     /// Lines of the configuration that say who may connect.
-    access: &'static str,
+    access: String,
 }
 
 #[derive(Debug, Clone)]
@@ -56,11 +56,49 @@ impl NatsServer {
 
     /// Starts one that wants the user `rapport` with the password `se:cret`.
     pub async fn start_guarded() -> Self {
+        Self::start_for("authorization { user: rapport, password: \"se:cret\" }\n").await
+    }
+
+    /// Starts one with these lines in its configuration that say who may connect.
+    pub async fn start_for(access: &str) -> Self {
         let mut node = Self::start().await;
-        node.settings.access = "authorization { user: rapport, password: \"se:cret\" }\n";
+        access.clone_into(&mut node.settings.access);
         node.kill_hard();
         node.restart().await;
         node
+    }
+
+    /// Starts one with the accounts and users of `ops/deploy/nats.conf`; every password is the user's name.
+    ///
+    /// # Panics
+    ///
+    /// Where that file is not there.
+    pub async fn start_deployed() -> Self {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/deploy/nats.conf");
+        let conf = fs::read_to_string(path).expect("the deployed settings");
+        let (_, access) = conf.split_once("# Subjects of Rapport:").expect("accounts");
+        let mut access = format!("#{access}");
+        for user in [
+            "commands",
+            "api",
+            "projections",
+            "gateway_ai",
+            "gateway_webhooks",
+            "reader",
+            "sys",
+        ] {
+            let password = format!("$NATS_{}_PASSWORD", user.to_uppercase());
+            assert!(access.contains(&password), "{password}");
+            access = access.replace(&password, user);
+        }
+        Self::start_for(&access).await
+    }
+
+    /// Where a client connects as this user, whose password is its name.
+    #[must_use]
+    pub fn url_as(&self, user: &str) -> String {
+        self.url()
+            .replace("nats://", &format!("nats://{user}:{user}@"))
     }
 
     async fn start_with(sync: &'static str) -> Self {
@@ -71,7 +109,7 @@ impl NatsServer {
             monitor: None,
             cluster: None,
             sync,
-            access: "",
+            access: String::new(),
         };
         let mut node = Self {
             server: None,
@@ -312,7 +350,7 @@ impl NatsCluster {
                         routes: routes.clone(),
                     }),
                     sync: "always",
-                    access: "",
+                    access: String::new(),
                 },
             })
             .collect();
