@@ -28,6 +28,7 @@ pub mod lead;
 pub mod money;
 pub mod number;
 pub mod policy;
+pub mod quarantine;
 pub mod sale;
 pub mod text;
 pub mod undo;

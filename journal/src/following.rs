@@ -70,13 +70,9 @@ impl tail::Source for Stored {
 
     fn follow(&self, after: u64) -> Feed {
         let entries = self.journal.entries(self.partition, after);
-        let faults = self.journal.faults().clone();
-        let noted = move |batch: &Result<Vec<Entry>, JournalError>| {
-            if let Ok(entries) = batch {
-                faults.note(entries);
-            }
-        };
-        pace::paced(entries).inspect(noted).boxed()
+        let journal = self.journal.clone();
+        let judged = move |batch: Result<Vec<Entry>, JournalError>| Ok(journal.judged(batch?));
+        pace::paced(entries).map(judged).boxed()
     }
 
     fn part(&self) -> Part {

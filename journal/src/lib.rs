@@ -4,6 +4,7 @@
 //! - [`entry`]: what a reader gets of a position, also where it cannot be read
 //! - [`Journal`]: append, load, follow, over one of the backends [`sqlite`], [`nats`], [`memory`]
 //! - [`vault`], `sealing`: personal fields are stored sealed, and read open
+//! - [`quarantine`]: what a person has said is to be passed over
 //! - [`line`]: an entry as a line of text, for what is copied
 //! - [`binding`]: the log knows its vault
 //! - [`archive`]: the copy in another place, PostgreSQL or KurrentDB
@@ -33,6 +34,7 @@ pub mod meters;
 pub mod nats;
 mod pace;
 pub mod position;
+pub mod quarantine;
 #[cfg(test)]
 mod sample;
 mod sealing;
@@ -127,6 +129,7 @@ pub struct Journal {
     /// By partition.
     tails: Arc<[following::Tails]>,
     faults: Faults,
+    passed_over: quarantine::PassedOver,
 }
 
 impl From<Backend> for Journal {
@@ -168,6 +171,7 @@ impl Journal {
             is_bound: Arc::default(),
             tails: Arc::new([]),
             faults: Faults::default(),
+            passed_over: quarantine::PassedOver::default(),
         };
         let tails = (0..journal.partitions()).map(|_| following::Tails::default());
         journal.tails = tails.collect();
@@ -239,8 +243,7 @@ impl Journal {
     /// With personal fields opened; what this program or this vault cannot read is unreadable.
     pub(crate) async fn opened(&self, sealed: Vec<Entry>) -> Result<Vec<Entry>, JournalError> {
         let entries = sealing::open(self, sealed).await?;
-        self.faults.note(&entries);
-        Ok(entries)
+        Ok(self.judged(entries))
     }
 
     /// The same, as they are stored: personal fields stay sealed.
@@ -251,8 +254,14 @@ impl Journal {
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let entries = each!(self, journal => journal.read(partition, after, limit).await)?;
+        Ok(self.judged(entries))
+    }
+
+    /// With what is in quarantine passed over, and what cannot be read noted.
+    pub(crate) fn judged(&self, entries: Vec<Entry>) -> Vec<Entry> {
+        let entries = self.passed_over.mark(entries);
         self.faults.note(&entries);
-        Ok(entries)
+        entries
     }
 
     /// Every commit of a partition that one request caused, in order, and what cannot be read and

@@ -213,6 +213,13 @@ pub enum Events {
         #[command(flatten)]
         plain: Plain,
     },
+    /// Let every reader pass over a position that nobody can read any more; recorded in the log
+    Quarantine {
+        /// As events verify names it: 0:1234
+        position: journal::position::Position,
+        #[command(flatten)]
+        plain: Plain,
+    },
     /// Append everything that the archive has to a lost log, at the same positions
     Restore(Plain),
 }

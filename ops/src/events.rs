@@ -1,5 +1,6 @@
 //! `rapport events`: read, move and check the log.
 
+mod quarantine;
 mod restore;
 pub mod transfer;
 mod verify;
@@ -29,6 +30,7 @@ pub async fn run(command: cli::Events) -> anyhow::Result<()> {
         } => show(&category, &id, &plain).await,
         cli::Events::Export { file, plain } => transfer::export(&file, &plain).await,
         cli::Events::Import { file, plain } => transfer::import(&file, &plain).await,
+        cli::Events::Quarantine { position, plain } => quarantine::run(position, &plain).await,
         cli::Events::Verify { archive, plain } => verify::run(archive, &plain).await,
         cli::Events::Restore(plain) => restore::run(&plain).await,
     }

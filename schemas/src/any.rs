@@ -10,6 +10,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::number::{Numbers, NumbersEvent};
 use domain::policy::{PolicyEvent, PolicyRecord};
+use domain::quarantine::{Quarantine, QuarantineEvent};
 use domain::sale::aggregate::Sale;
 use domain::sale::event::SaleEvent;
 use domain::unique::{Reservations, UniqueEvent};
@@ -96,6 +97,7 @@ any! {
     Automation: Automation, AutomationEvent;
     Key: ApiKey, KeyEvent;
     Number: Numbers, NumbersEvent;
+    Quarantine: Quarantine, QuarantineEvent;
     Unique: Reservations, UniqueEvent;
     Webhook: Webhook, WebhookEvent;
     Vault: VaultBinding, VaultEvent;

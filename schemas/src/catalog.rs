@@ -6,6 +6,7 @@ use domain::key::KeyEvent;
 use domain::lead::event::LeadEvent;
 use domain::number::NumbersEvent;
 use domain::policy::PolicyEvent;
+use domain::quarantine::QuarantineEvent;
 use domain::sale::event::SaleEvent;
 use domain::unique::UniqueEvent;
 use domain::vault::VaultEvent;
@@ -54,6 +55,7 @@ fn variants() -> impl Iterator<Item = Value> {
         one_of::<AutomationEvent>(),
         one_of::<KeyEvent>(),
         one_of::<NumbersEvent>(),
+        one_of::<QuarantineEvent>(),
         one_of::<UniqueEvent>(),
         one_of::<WebhookEvent>(),
         one_of::<VaultEvent>(),

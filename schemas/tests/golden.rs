@@ -19,6 +19,7 @@ use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use domain::money::{Currency, Money};
 use domain::number::NumbersEvent;
 use domain::policy::{Mark, PolicyEvent, Start};
+use domain::quarantine::QuarantineEvent;
 use domain::sale::event::SaleEvent;
 use domain::sale::stage::SaleStage;
 use domain::unique::UniqueEvent;
@@ -195,6 +196,7 @@ fn encoded(event: &DomainEvent) -> String {
         DomainEvent::Automation(event) => codec::encode(event),
         DomainEvent::Key(event) => codec::encode(event),
         DomainEvent::Number(event) => codec::encode(event),
+        DomainEvent::Quarantine(event) => codec::encode(event),
         DomainEvent::Unique(event) => codec::encode(event),
         DomainEvent::Webhook(event) => codec::encode(event),
         DomainEvent::Vault(event) => codec::encode(event),
@@ -304,6 +306,11 @@ fn samples() -> Vec<DomainEvent> {
         .into(),
         LeadEvent::AnalysisWithdrawn {}.into(),
         LeadEvent::Forgotten {}.into(),
+        QuarantineEvent::PositionPassedOver {
+            position: "0:1234".into(),
+            reason: "its bytes are no commit".into(),
+        }
+        .into(),
         AutomationEvent::RuleSet {
             rule: Rule::AnalyzeAfterMessages,
             setting: Setting {

@@ -145,7 +145,9 @@ async fn junk_in_the_file_stops_one_lead() {
     let mut crm = Crm::embedded().await;
     let lead = crm.given_a_lead_in(&["contacted"]).await;
     let position = spoil_the_file(&mut crm, lead).await;
-    everything_else_goes_on(&mut crm, &Spoilt { lead, position }).await;
+    let spoilt = Spoilt { lead, position };
+    everything_else_goes_on(&mut crm, &spoilt).await;
+    it_is_put_into_quarantine(&mut crm, &spoilt).await;
 }
 
 #[tokio::test]
@@ -153,5 +155,32 @@ async fn junk_in_nats_stops_one_lead() {
     let mut crm = Crm::cluster().await;
     let lead = crm.given_a_lead_in(&["contacted"]).await;
     let position = spoil_nats(&mut crm, lead).await;
-    everything_else_goes_on(&mut crm, &Spoilt { lead, position }).await;
+    let spoilt = Spoilt { lead, position };
+    everything_else_goes_on(&mut crm, &spoilt).await;
+    it_is_put_into_quarantine(&mut crm, &spoilt).await;
+}
+
+/// Behind a repair, the record goes on without what nobody can read, and nothing complains any more.
+async fn it_is_put_into_quarantine(crm: &mut Crm, spoilt: &Spoilt) {
+    let Spoilt { lead, position } = spoilt;
+    let readable = crm.cli(&["events", "quarantine", "0:1"]);
+    assert!(!readable.status.success(), "what can be read stays");
+    crm.cli_good(&["events", "quarantine", position]);
+    let verified = crm.cli_good(&["events", "verify"]);
+    assert!(
+        verified.contains(position) && verified.contains("quarantine"),
+        "{verified}"
+    );
+    for process in crm.processes() {
+        assert!(process.stop());
+        process.restart().await;
+    }
+    for screen in ["leads", "funnel"] {
+        crm.cli_good(&["projections", "rebuild", screen]);
+    }
+    let path = format!("/api/v1/leads/{lead}/messages");
+    crm.post(&path, json!({ "increment": 1 })).await.good();
+    let shown = crm.get(&format!("/api/v1/leads/{lead}")).await.good();
+    assert_eq!(shown["message_count"], 1, "{shown}");
+    crm.cli_good(&["doctor"]);
 }

@@ -6,6 +6,7 @@ use domain::key::ApiKey;
 use domain::lead::aggregate::Lead;
 use domain::number::Numbers;
 use domain::policy::PolicyRecord;
+use domain::quarantine::Quarantine;
 use domain::sale::aggregate::Sale;
 use domain::unique::Reservations;
 use domain::webhook::aggregate::Webhook;
@@ -65,6 +66,7 @@ stores! {
     automations: Automation,
     keys: ApiKey,
     numbers: Numbers,
+    quarantines: Quarantine,
     reservations: Reservations,
     webhooks: Webhook,
     policies: PolicyRecord,

@@ -97,7 +97,7 @@ pub(super) async fn connect(
         let path = data_dir(settings)?.join("log.db");
         let journal = SqliteJournal::open(&path)
             .with_context(|| format!("the event log {}", path.display()))?;
-        return Ok(Journal::new(Backend::Sqlite(journal), vault));
+        return known(Journal::new(Backend::Sqlite(journal), vault)).await;
     };
     let options = NatsOptions {
         partitions: settings.partitions,
@@ -113,7 +113,13 @@ pub(super) async fn connect(
     let journal = NatsJournal::connect(options)
         .await
         .context("the event log in NATS (NATS_URL)")?;
-    Ok(Journal::new(Backend::Nats(journal), vault))
+    known(Journal::new(Backend::Nats(journal), vault)).await
+}
+
+/// The log, knowing what of it is in quarantine.
+async fn known(journal: Journal) -> anyhow::Result<Journal> {
+    journal.learn_quarantine().await?;
+    Ok(journal)
 }
 
 /// The key of the role `commands`: whoever does not have it cannot append.

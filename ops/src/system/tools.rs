@@ -11,6 +11,7 @@ use commands::numbers::Allocator;
 use commands::origin::Origin;
 use journal::archive::Archive;
 use journal::nats::Refusal;
+use journal::token::Token;
 use journal::vault::Vault;
 use journal::{Journal, JournalError};
 use projections::follower::Follower;
@@ -76,6 +77,16 @@ impl Tools {
     /// Whoever sits at this terminal.
     pub fn origin(&self) -> Origin {
         Origin::new(self.settings.workspace.clone(), "cli")
+    }
+
+    /// The one door for changes.
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Whoever sits at this terminal, in another workspace than the tools'.
+    pub fn origin_in(&self, workspace: &str) -> anyhow::Result<Origin> {
+        Ok(Origin::new(Token::try_new(workspace)?, "cli"))
     }
 
     /// Contacts, with what keeps their phones and emails unique.
