@@ -37,7 +37,9 @@ impl Journal {
 impl PassedOver {
     /// Learns of what these say, and takes out what is passed over.
     pub(crate) fn mark(&self, mut entries: Vec<Entry>) -> Vec<Entry> {
-        entries.iter().for_each(|entry| self.learn(entry));
+        for entry in &entries {
+            self.learn(entry);
+        }
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
             return entries;

@@ -399,6 +399,7 @@ fn fact(event: &DomainEvent) -> Fact {
         DomainEvent::Automation(_)
         | DomainEvent::Key(_)
         | DomainEvent::Number(_)
+        | DomainEvent::Quarantine(_)
         | DomainEvent::Unique(_)
         | DomainEvent::Webhook(_)
         | DomainEvent::Vault(_)

@@ -226,6 +226,8 @@ impl Maker<'_> {
         let subject = format!("STREAM.INFO.{stream}");
         let told: Result<Told, _> = self.context.request(subject, &()).await;
         told.map(|told| told.ts).map_err(JournalError::unavailable)
+    }
+
     /// Whom readers of this stream trust; us too from now on, where we sign.
     async fn trusted(&self, stream: &str) -> Result<Trusted, JournalError> {
         patiently(|| async {

@@ -1,10 +1,12 @@
 //! `events quarantine`: what nobody can read any more is passed over by every reader from now on.
 
 use anyhow::{Context as _, ensure};
+use commands::origin::Origin;
 use domain::quarantine::{PassOver, Quarantine, QuarantineId};
 use journal::entry::Entry;
 use journal::position::Position;
 use journal::quarantine::WORKSPACE;
+use journal::token::Token;
 
 use crate::cli::Plain;
 use crate::system::tools::Tools;
@@ -30,7 +32,7 @@ pub(super) async fn run(position: Position, plain: &Plain) -> anyhow::Result<()>
         position: position.to_string(),
         reason,
     };
-    let origin = tools.origin_in(WORKSPACE)?;
+    let origin = Origin::new(Token::try_new(WORKSPACE)?, "cli");
     let done = tools
         .desk()
         .send::<Quarantine>(QuarantineId::Log, command, &origin)

@@ -11,7 +11,6 @@ use commands::numbers::Allocator;
 use commands::origin::Origin;
 use journal::archive::Archive;
 use journal::nats::Refusal;
-use journal::token::Token;
 use journal::vault::Vault;
 use journal::{Journal, JournalError};
 use projections::follower::Follower;
@@ -82,11 +81,6 @@ impl Tools {
     /// The one door for changes.
     pub const fn desk(&self) -> &Desk {
         &self.desk
-    }
-
-    /// Whoever sits at this terminal, in another workspace than the tools'.
-    pub fn origin_in(&self, workspace: &str) -> anyhow::Result<Origin> {
-        Ok(Origin::new(Token::try_new(workspace)?, "cli"))
     }
 
     /// Contacts, with what keeps their phones and emails unique.
