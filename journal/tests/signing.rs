@@ -40,6 +40,7 @@ async fn take(journal: &Journal, id: u128) -> Result<Loaded<Numbers>, JournalErr
         correlation: Uuid::from_u128(id),
         causation: None,
         undoes: None,
+        asked: None,
         traceparent: None,
         at: Timestamp::UNIX_EPOCH,
         retried: false,

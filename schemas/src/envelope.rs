@@ -35,7 +35,8 @@ pub fn schema(events: &[(String, u16)]) -> Value {
             "traceparent": { "type": "string", "description": "W3C trace context of the request." },
             "at": { "type": "string", "format": "date-time", "description": "UTC; within a stream it never runs backwards." },
             "prev_hash": { "type": "string", "pattern": HASH, "description": "SHA-256, in hex, of the body of the stream's commit before this one, byte for byte as it is stored; absent of the first. What is not authentic is no commit: the chain passes it over." },
-            "keys": { "type": "array", "items": { "type": "string" }, "description": "Whose keys personal fields are sealed with: contact-7." }
+            "keys": { "type": "array", "items": { "type": "string" }, "description": "Whose keys personal fields are sealed with: contact-7." },
+            "asked": { "type": "object", "required": ["claim", "fingerprint"], "additionalProperties": false, "description": "The request with an Idempotency-Key that this commit belongs to: its claim's key, and the beginning of a hash of what was asked.", "properties": { "claim": token, "fingerprint": { "type": "string" } } }
         }
     })
 }
