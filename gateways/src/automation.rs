@@ -134,6 +134,7 @@ impl Policy for Automatic {
             | DomainEvent::Automation(_)
             | DomainEvent::Key(_)
             | DomainEvent::Number(_)
+            | DomainEvent::Quarantine(_)
             | DomainEvent::Unique(_)
             | DomainEvent::Webhook(_)
             | DomainEvent::Vault(_)

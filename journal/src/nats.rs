@@ -308,6 +308,7 @@ impl NatsJournal {
             id: fresh_id(),
             body: body.into(),
             expected_last: revision,
+            signature: None,
         };
         publish::put(&self.inner.client, &self.inner.cursors, &letter).await
     }
