@@ -78,11 +78,6 @@ impl Tools {
         Origin::new(self.settings.workspace.clone(), "cli")
     }
 
-    /// The one door for changes.
-    pub const fn desk(&self) -> &Desk {
-        &self.desk
-    }
-
     /// Contacts, with what keeps their phones and emails unique.
     pub async fn contacts(&self) -> anyhow::Result<Contacts> {
         let secret = self.journal.vault().secret(UNIQUE).await?;
