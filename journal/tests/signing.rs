@@ -41,6 +41,7 @@ async fn take(journal: &Journal, id: u128) -> Result<Loaded<Numbers>, JournalErr
         causation: None,
         undoes: None,
         asked: None,
+        person: None,
         traceparent: None,
         at: Timestamp::UNIX_EPOCH,
         retried: false,
