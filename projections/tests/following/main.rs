@@ -18,7 +18,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::stage::{LeadSource, LeadStage};
 use journal::Journal;
-use journal::entry::readable;
+use journal::entry::Entry;
 use journal::envelope::{Commit, Sealed};
 use journal::memory::MemoryJournal;
 use journal::position::Position;
@@ -480,8 +480,12 @@ impl Kept {
     /// Appends an event as it is stored.
     async fn append_raw(&self, category: &str, id: &str, event: &str) -> Position {
         let stream = StreamId::try_new("main", category, id).unwrap();
-        let before = readable(&self.journal.load(&stream, 0).await.unwrap()).unwrap();
-        let last = before.last().unwrap();
+        // As it is stored: what stands there already may be unreadable too.
+        let before = self.journal.read_sealed(0, 0, 1000).await.unwrap();
+        let mut commits = before.iter().filter_map(Entry::commit);
+        let last = commits
+            .rfind(|held| held.commit.stream() == stream)
+            .unwrap();
         let commit = Commit {
             commit_id: commands::clock::fresh_id(),
             first_version: last.commit.last_version() + 1,
