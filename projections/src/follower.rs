@@ -243,7 +243,14 @@ impl Follower {
                 .iter()
                 .find(|held| is(held, &known) && held.epoch == known.epoch);
             let taken = match holding {
-                Some(held) => self.registry.keep(held, self.clock.now()).await?,
+                // Its state may have changed since it was taken: a build that is done is active.
+                Some(held) => {
+                    let held = Generation {
+                        state: known.state,
+                        ..held.clone()
+                    };
+                    self.registry.keep(&held, self.clock.now()).await?
+                }
                 None => {
                     self.registry
                         .take(&known, &self.me, self.clock.now())

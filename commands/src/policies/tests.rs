@@ -228,7 +228,7 @@ async fn an_event_of_a_newer_program_leaves_its_aggregate_aside() {
         || "nothing is left aside".into(),
     )
     .await;
-    let reason = "lead.teleported v1 at 0:1 cannot be read by this program";
+    let reason = "the commit at 0:1 cannot be read: newer_program";
     assert_eq!(parked(&desk).await, [("main.lead.7".into(), reason.into())]);
     running.abort();
 }
@@ -371,7 +371,9 @@ async fn a_reaction_that_outlasts_its_lease_is_not_done_by_another() {
 
 #[test]
 fn two_equal_commands_from_one_commit_have_ids_of_their_own() {
-    let commit = commit(("main", "lead", "1"), Vec::new());
+    let event = r#"{"version":1,"type":"lead.analysis_withdrawn","payload":{}}"#;
+    let event = RawValue::from_string(event.to_owned()).unwrap();
+    let commit = commit(("main", "lead", "1"), vec![event]);
     let bytes = serde_json::to_vec(&commit).unwrap();
     let position = Position {
         partition: 0,

@@ -155,6 +155,7 @@ impl Trusted {
             keys: signers
                 .unwrap_or_default()
                 .split(',')
+                .filter(|signer| !signer.is_empty())
                 .filter_map(key)
                 .collect(),
         }

@@ -20,6 +20,8 @@ use crate::backend::fresh_stream;
 use crate::sample::commit;
 
 const WRITERS: usize = 48;
+/// Commits of one partition, snapshots, claims, and how far policies are.
+const STREAMS: usize = 4;
 
 fn options(cluster: &NatsCluster) -> NatsOptions {
     NatsOptions {
@@ -185,7 +187,7 @@ async fn a_copy_that_is_gone_is_named_and_comes_back_on_an_empty_disk() {
             .into_iter()
             .filter(|it| it.ailment == Ailment::Offline);
         offline = gone.map(|fault| (fault.stream, fault.node)).collect();
-        offline.len() == 3 && silent == 1
+        offline.len() == STREAMS && silent == 1
     });
     assert!(named.await, "{offline:?} {silent}");
     assert!(
@@ -241,7 +243,7 @@ async fn compression_is_turned_off_by_who_may_and_named_until_every_node_was_res
     };
     let (changed, journal) = opened(changing).await;
     let found = faults(&changed).await;
-    let all = found.len() == 3;
+    let all = found.len() == STREAMS;
     let restart = |fault: &Fault| fault.ailment == Ailment::RestartNeeded;
     assert!(all && found.iter().all(restart), "{found:#?}");
     let load = Load::begin(&journal);
