@@ -14,6 +14,14 @@ const MACHINES: &[(&str, &str)] = &[
         "`rules`, or the name of a model from the settings",
     ),
     ("lead.analyzed at", "a moment"),
+    (
+        "quarantine.position_passed_over position",
+        "a place in the log",
+    ),
+    (
+        "quarantine.position_passed_over reason",
+        "our words for what cannot be read there",
+    ),
     ("unique.released value", "an HMAC"),
     ("unique.reserved at", "a moment"),
     ("unique.reserved value", "an HMAC"),
