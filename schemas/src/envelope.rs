@@ -49,7 +49,11 @@ pub fn sealed() -> Value {
         "description": "As it is stored: XChaCha20-Poly1305 under a key of the person, in base64 without padding; a text or a list.",
         "required": ["sealed", "of"],
         "additionalProperties": false,
-        "properties": { "sealed": { "type": "string" }, "of": { "enum": ["text", "list"] } }
+        "properties": {
+            "sealed": { "type": "string" },
+            "of": { "enum": ["text", "list"] },
+            "subject": { "type": "string", "description": "Whose key opens it, where it is not the record's own: contact-7." },
+        }
     })
 }
 

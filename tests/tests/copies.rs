@@ -32,7 +32,7 @@ async fn a_dead_node_is_named_by_doctor_ready_and_metrics_and_stops_nothing() {
     let (_, said) = doctor();
     assert!(whole, "{said}");
     assert!(
-        said.contains("9 copies of streams are there") && said.contains("node-0, node-1, node-2"),
+        said.contains("12 copies of streams are there") && said.contains("node-0, node-1, node-2"),
         "{said}"
     );
 

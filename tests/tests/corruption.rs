@@ -17,6 +17,9 @@ const SEED: u64 = 4;
 /// A stopped log, to be copied.
 struct Store {
     log: Vec<u8>,
+    /// The keys that open it, and what opens these.
+    vault: Vec<u8>,
+    master: Vec<u8>,
     /// What `events export` says of it.
     exported: String,
 }
@@ -25,10 +28,13 @@ struct Store {
 struct Copy(Folder);
 
 impl Copy {
-    fn of(log: &[u8]) -> Self {
+    fn of(store: &Store, log: &[u8]) -> Self {
         let folder = Folder::new("copy");
-        fs::create_dir(folder.path().join("data")).unwrap();
-        fs::write(folder.path().join("data/log.db"), log).unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("log.db"), log).unwrap();
+        fs::write(data.join("vault.db"), &store.vault).unwrap();
+        fs::write(data.join("master.key"), &store.master).unwrap();
         Self(folder)
     }
 
@@ -61,17 +67,25 @@ async fn given_a_stopped_log() -> Store {
     assert!(crm.last().stop());
     let exported = crm.cli_good(&["events", "export", "-"]);
     let data = crm.folder().join("data");
-    // What waits in the write-ahead log goes into the file itself.
-    let file = rusqlite::Connection::open(data.join("log.db")).unwrap();
+    let store = Store {
+        log: whole(&data.join("log.db")),
+        vault: whole(&data.join("vault.db")),
+        master: fs::read(data.join("master.key")).unwrap(),
+        exported,
+    };
+    assert_eq!(Copy::of(&store, &store.log).complaint(), None);
+    store
+}
+
+/// A file of SQLite's, with what waits in its write-ahead log.
+fn whole(path: &Path) -> Vec<u8> {
+    let file = rusqlite::Connection::open(path).unwrap();
     let busy: i64 = file
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
         .unwrap();
     assert_eq!(busy, 0, "everything is in the file");
     drop(file);
-    let log = fs::read(data.join("log.db")).unwrap();
-    let store = Store { log, exported };
-    assert_eq!(Copy::of(&store.log).complaint(), None);
-    store
+    fs::read(path).unwrap()
 }
 
 /// Where these bytes are; where a page was split, also where they were.
@@ -104,7 +118,7 @@ async fn a_bit_that_flips_in_a_commit_is_found_and_named() {
             .iter()
             .map(|begin| begin + within)
             .collect();
-        let copy = Copy::of(&flipped(&store.log, &places, &mut dice));
+        let copy = Copy::of(&store, &flipped(&store.log, &places, &mut dice));
         let complaint = copy.complaint();
         let complaint = complaint
             .unwrap_or_else(|| panic!("byte {within} of commit {position} flipped unnoticed"));
@@ -120,7 +134,7 @@ async fn a_bit_that_flips_in_a_commit_is_found_and_named() {
     for begin in places(&store.log, last) {
         changed[begin + digit] = b'8';
     }
-    let complaint = Copy::of(&changed).complaint().expect("noticed");
+    let complaint = Copy::of(&store, &changed).complaint().expect("noticed");
     assert!(complaint.contains("is not what was written"), "{complaint}");
 }
 
@@ -130,7 +144,7 @@ async fn a_bit_that_flips_anywhere_is_found_or_changes_nothing() {
     let (mut dice, mut found) = (Dice::new(SEED), 0);
     for _ in 0..ANYWHERE {
         let place = usize::try_from(dice.below(store.log.len() as u64)).unwrap();
-        let copy = Copy::of(&flipped(&store.log, &[place], &mut dice));
+        let copy = Copy::of(&store, &flipped(&store.log, &[place], &mut dice));
         if copy.complaint().is_some() {
             found += 1;
         } else {
@@ -151,7 +165,7 @@ async fn a_file_that_was_cut_off_is_refused() {
     for _ in 0..10 {
         // A file of no length is a new log; everything else was one.
         let length = 1 + usize::try_from(dice.below(store.log.len() as u64 - 1)).unwrap();
-        let copy = Copy::of(&store.log[..length]);
+        let copy = Copy::of(&store, &store.log[..length]);
         assert!(
             copy.complaint().is_some(),
             "cut to {length} bytes unnoticed"
