@@ -66,9 +66,7 @@ impl Crm {
         std::fs::copy(log, crm.folder.path().join("log.jsonl")).expect("the log can be copied");
         let _ = crm.cli_good(&["events", "import", "log.jsonl"]);
         // How far they were stands beside the log that was left, not in it.
-        for policy in ["transfer", "erasure", "automation"] {
-            crm.cli_good(&["policies", "start", policy, "--from", "now"]);
-        }
+        crm.policies_start_now();
         crm.key = crm.new_key("main", "owner");
         let serve = Rapport::start("serve", crm.folder.path(), &crm.environment, &["serve"]).await;
         crm.processes.push(serve);

@@ -210,6 +210,7 @@ async fn a_log_is_imported_only_with_its_keys() {
     crm.cli_good(&["events", "import", "log.jsonl"]);
     crm.cli_good(&["events", "import", "log.jsonl"]);
     crm.cli_good(&["events", "verify"]);
+    crm.policies_start_now();
     crm.cli_good(&["doctor"]);
 }
 

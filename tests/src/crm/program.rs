@@ -72,6 +72,13 @@ impl Crm {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
+    /// Lets every policy whose place is lost go on from here.
+    pub fn policies_start_now(&self) {
+        for policy in ["transfer", "erasure", "automation"] {
+            self.cli_good(&["policies", "start", policy, "--from", "now"]);
+        }
+    }
+
     /// The master key of this installation.
     ///
     /// # Panics
