@@ -100,6 +100,17 @@ impl Fault {
         }
     }
 
+    /// Every [`Self::kind`], so that the metrics have each from the start.
+    pub(crate) const KINDS: [&'static str; 7] = [
+        "undecodable",
+        "changed",
+        "not_authentic",
+        "quarantined",
+        "unsealable",
+        "key_missing",
+        "newer_program",
+    ];
+
     /// Its kind, as metrics name it.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -159,6 +159,7 @@ impl Journal {
     /// A log with the keys that open it.
     #[must_use]
     pub fn new(backend: Backend, vault: vault::Vault) -> Self {
+        meters::all_readable();
         let health = match &backend {
             // Its threads report already.
             Backend::Sqlite(journal) => journal.health().clone(),

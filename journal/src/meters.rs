@@ -186,6 +186,13 @@ pub(crate) fn feed_restarted() {
     RESTARTS.increment(1);
 }
 
+/// Nothing was unreadable yet, for whatever reason.
+pub(crate) fn all_readable() {
+    for kind in crate::entry::Fault::KINDS {
+        metrics::counter!(UNREADABLE, "kind" => kind).increment(0);
+    }
+}
+
 /// A commit cannot be read, for a reason of this kind.
 pub(crate) fn unreadable(kind: &'static str) {
     metrics::counter!(UNREADABLE, "kind" => kind).increment(1);
