@@ -119,7 +119,8 @@ where
         }
     }
 
-    /// Works until it is dropped. Calls in work are then abandoned, and count as unknown.
+    /// Works until it is dropped. Calls in work are then abandoned, and count as unknown; a process
+    /// that is stopped waits for them before (`journal::health::calls`).
     pub async fn run(self) {
         let (task, which) = (
             format!("{}-calls", A::TYPE),
@@ -179,6 +180,11 @@ where
         if effects.is_empty() {
             return Ok(false);
         }
+        // Whoever is stopped between claim and outcome leaves a call that nobody saw the end of.
+        let Some(under_way) = self.desk.journal().health().calls().begin() else {
+            return Ok(false);
+        };
+        let under_way = Arc::new(under_way);
         let claim = fresh_id();
         let until = self.desk.clock().now()
             + SignedDuration::try_from(self.gateway.within() * 2).unwrap_or(SignedDuration::ZERO);
@@ -198,7 +204,12 @@ where
         {
             failpoint::reach("effect.claimed");
             let attempt = self.attempt(&claimed, effect);
-            calls.spawn(Arc::clone(self).carry_out(attempt, begun));
+            let (this, under_way) = (Arc::clone(self), Arc::clone(&under_way));
+            calls.spawn(async move {
+                let ended = this.carry_out(attempt, begun).await;
+                drop(under_way);
+                ended
+            });
         }
         Ok(true)
     }

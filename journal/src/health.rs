@@ -2,12 +2,14 @@
 //!
 //! - [`Health`]: the parts of a process, and which of them stand still
 //! - [`Part`]: what one task reports through
+//! - [`calls`]: calls to the outside that a process lets end before it stops
 //! - [`supervise`]: a task that panics or ends is counted, named and begun again
 //!
 //! A part stands still where it says so, where it has failed for [`FAILS`] without one success in
 //! between, or where it has not been heard of for [`SILENT`]. Time is that of a monotonic clock: a
 //! clock that jumps makes nobody stand still.
 
+pub mod calls;
 mod supervise;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +36,7 @@ const BELIEVED: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     shared: Arc<Mutex<Shared>>,
+    calls: calls::Calls,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +109,12 @@ pub struct Standstill {
 }
 
 impl Health {
+    /// The calls to the outside that are under way.
+    #[must_use]
+    pub const fn calls(&self) -> &calls::Calls {
+        &self.calls
+    }
+
     /// The part of this name; it counts as working from now on.
     #[must_use]
     pub fn part(&self, task: &str) -> Part {

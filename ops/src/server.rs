@@ -10,6 +10,7 @@ pub mod public;
 mod tests;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -18,6 +19,10 @@ use commands::http::limits::Limiter;
 use gateways::http::GatewayApi;
 use gateways::webhooks::http::WebhooksApi;
 use jiff::tz::TimeZone;
+use journal::JournalError;
+use journal::nats::Refusal;
+use journal::vault::VaultError;
+use projections::db::DbError;
 use projections::http::ReadApi;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +36,12 @@ use crate::system::{self, System};
 use crate::telemetry;
 use connections::Limits;
 
+/// How long calls to the outside may take to end once the process was asked to stop: longer than
+/// `WEBHOOK_TIMEOUT` is unless set otherwise.
+const CALLS_END_WITHIN: Duration = Duration::from_secs(20);
+/// How long a process waits for its servers before it looks again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// `rapport serve`: starts these roles; callers need a key.
 pub async fn serve(serve: Serve) -> anyhow::Result<()> {
     let Serve { roles, settings } = serve;
@@ -38,7 +49,7 @@ pub async fn serve(serve: Serve) -> anyhow::Result<()> {
         system::choose_tls(&settings).await;
     }
     let _telemetry = telemetry::start(&settings)?;
-    let system = System::open(&settings, &roles).await?;
+    let system = opened(&settings, &roles).await?;
     if system.plays(RoleOf::Api) {
         let keys = system.keys.list(&settings.workspace).await?;
         anyhow::ensure!(
@@ -71,10 +82,52 @@ pub async fn run(
     tracing::info!(%address, "listening");
     ready(address);
     let limits = Limits::of_process(settings.max_connections_per_address.get());
-    connections::serve(listener, router, limits, asked_to_stop()).await;
+    let calls = system.journal.health().calls().clone();
+    let stopping = async {
+        asked_to_stop().await;
+        calls.stop();
+    };
+    connections::serve(listener, router, limits, stopping).await;
+    if tokio::time::timeout(CALLS_END_WITHIN, calls.end())
+        .await
+        .is_err()
+    {
+        tracing::warn!("stopped with calls to the outside under way: they count as unknown");
+    }
     drop(tasks);
     system.stop().await;
     Ok(())
+}
+
+/// Puts the process together, and waits for servers that are not there yet: whoever starts a machine
+/// starts everything at once.
+async fn opened(settings: &Settings, roles: &[RoleOf]) -> anyhow::Result<System> {
+    loop {
+        match System::open(settings, roles).await {
+            Err(error) if settings.nats_url.is_some() && passes(&error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "waiting: NATS and the database must answer, and a process with the role commands \
+                     makes the log"
+                );
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether it is only that something does not answer, and not that something is wrong.
+fn passes(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let log = match cause.downcast_ref() {
+            Some(JournalError::Unavailable(source)) => !source.is::<Refusal>(),
+            Some(_) | None => false,
+        };
+        let keys = matches!(cause.downcast_ref(), Some(VaultError::Unavailable(_)));
+        let views = matches!(cause.downcast_ref(), Some(DbError::Unavailable(_)));
+        log || keys || views
+    })
 }
 
 /// By SIGTERM or Ctrl-C; where the system gives no signals, for ever.

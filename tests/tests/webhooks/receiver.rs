@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use stories::crm::Crm;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// How the receiver answers.
@@ -25,6 +26,8 @@ pub enum Mood {
     BadOf(&'static str),
     /// Takes everything, and never says so.
     Silent,
+    /// Takes everything, and says so once it is in another mood.
+    Held,
     /// Sends the caller to this port on loopback.
     Elsewhere(u16),
 }
@@ -62,6 +65,7 @@ impl Heard {
 struct Inner {
     heard: Mutex<Vec<(Heard, HeaderMap, Bytes)>>,
     mood: Mutex<Mood>,
+    moved: Notify,
 }
 
 /// The other side of a webhook, gone when dropped.
@@ -82,6 +86,7 @@ impl Receiver {
         let inner = Arc::new(Inner {
             heard: Mutex::default(),
             mood: Mutex::new(Mood::Good),
+            moved: Notify::new(),
         });
         let router = Router::new().fallback(hear).with_state(Arc::clone(&inner));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -104,6 +109,7 @@ impl Receiver {
 
     pub fn is(&self, mood: Mood) {
         *self.inner.mood.lock().unwrap() = mood;
+        self.inner.moved.notify_waiters();
     }
 
     /// Everything that came in so far.
@@ -173,6 +179,10 @@ async fn hear(
         Mood::Good => StatusCode::NO_CONTENT.into_response(),
         Mood::Bad(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Mood::Silent => std::future::pending().await,
+        Mood::Held => {
+            inner.moved.notified().await;
+            StatusCode::NO_CONTENT.into_response()
+        }
         Mood::Elsewhere(port) => {
             let location = format!("http://127.0.0.1:{port}/stolen");
             (
