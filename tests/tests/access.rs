@@ -213,6 +213,11 @@ async fn whoever_calls_too_often_is_told_when_to_come_back() {
         200,
         "probes are not counted"
     );
+    let ready = crm.get("/ready").await.good();
+    assert_eq!(
+        ready["status"], "ready",
+        "who asks too often is known still"
+    );
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use stories::process::{Environment, Rapport, run};
 use stories::servers::{Folder, NatsCluster, Postgres, eventually};
 
-async fn body(url: &str, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("{url}{path}")).await.unwrap();
+/// What a path of the process says to whoever has this key.
+async fn body(url: &str, key: &str, path: &str) -> (u16, String) {
+    let asked = reqwest::Client::new().get(format!("{url}{path}"));
+    let answer = asked.header("X-API-Key", key).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -26,7 +28,7 @@ async fn a_dead_node_is_named_by_doctor_ready_and_metrics_and_stops_nothing() {
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         (done.status.success(), said)
     };
-    let roles = ["serve", "--role", "commands"];
+    let roles = ["serve", "--role", "commands,projections"];
     let commands = Rapport::start("commands", folder.path(), &environment, &roles).await;
     let whole = eventually(async || doctor().0).await;
     let (_, said) = doctor();
@@ -36,14 +38,22 @@ async fn a_dead_node_is_named_by_doctor_ready_and_metrics_and_stops_nothing() {
         "{said}"
     );
 
+    let made = run(
+        folder.path(),
+        &environment,
+        &["keys", "create", "ops", "--role", "owner"],
+    );
+    let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+
     cluster.nodes()[2].kill_hard();
 
+    let (mut status, mut ready) = (0, String::new());
     let named = eventually(async || {
-        let (status, said) = body(commands.url(), "/ready").await;
-        status == 200 && said.contains("the copy of RAPPORT_EVENTS_0 on node-2 is offline")
+        (status, ready) = body(commands.url(), &key, "/ready").await;
+        status == 200 && ready.contains("the copy of RAPPORT_EVENTS_0 on node-2 is offline")
     });
-    assert!(named.await, "{:?}", body(commands.url(), "/ready").await);
-    let (_, metrics) = body(commands.url(), "/metrics").await;
+    assert!(named.await, "{status}: {ready}");
+    let (_, metrics) = body(commands.url(), &key, "/metrics").await;
     let broken = r#"rapport_log_copy_faults{stream="RAPPORT_EVENTS_0",node="node-2"} 1"#;
     assert!(metrics.contains(broken), "{metrics}");
     let (good, said) = doctor();
@@ -54,7 +64,7 @@ async fn a_dead_node_is_named_by_doctor_ready_and_metrics_and_stops_nothing() {
     let (mut whole, mut said) = (false, String::new());
     let mended = eventually(async || {
         (whole, said) = doctor();
-        let (_, ready) = body(commands.url(), "/ready").await;
+        let (_, ready) = body(commands.url(), &key, "/ready").await;
         whole && ready.contains(r#""log_copies":[]"#)
     });
     assert!(mended.await, "{said}");

@@ -82,7 +82,8 @@ impl Access {
         let caller = self.caller(request, Role::Analyst);
         let caller = match tokio::time::timeout(RECOGNISED_WITHIN, caller).await {
             Ok(Ok(caller)) => Some(caller),
-            Ok(Err(refused)) if refused.status < 500 => None,
+            Ok(Err(refused)) if [401, 403].contains(&refused.status) => None,
+            // Whoever asks too often is still known, and asks for nothing that others may not.
             Ok(Err(_)) | Err(_) => self.known_before(request),
         };
         if let Some(caller) = caller {

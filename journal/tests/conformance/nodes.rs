@@ -243,7 +243,7 @@ async fn compression_is_turned_off_by_who_may_and_named_until_every_node_was_res
     };
     let (changed, journal) = opened(changing).await;
     let found = faults(&changed).await;
-    let all = found.len() == STREAMS;
+    let all = found.len() == cluster.nodes().len();
     let restart = |fault: &Fault| fault.ailment == Ailment::RestartNeeded;
     assert!(all && found.iter().all(restart), "{found:#?}");
     let load = Load::begin(&journal);
