@@ -200,7 +200,7 @@ impl Crm {
         for process in &mut self.processes {
             process.kill_hard();
         }
-        if let Some(postgres) = &self.postgres {
+        if let Some(postgres) = &mut self.postgres {
             postgres.lose_everything().await;
         }
         if let Some(nats) = &mut self.nats {

@@ -94,17 +94,17 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Loses every table.
+    /// Loses its disk, and starts with an empty one on the same port.
     ///
     /// # Panics
     ///
-    /// Where the server does not answer.
-    pub async fn lose_everything(&self) {
-        let pool = sqlx::PgPool::connect(&self.url()).await.expect("a server");
-        for lost in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
-            let done = sqlx::query(lost).execute(&pool).await;
-            done.expect("a schema is dropped and made");
-        }
+    /// Where it does not become ready.
+    pub async fn lose_everything(&mut self) {
+        self.stop_at_once();
+        let data = self.folder.path().join("data");
+        fs::remove_dir_all(data).expect("there was something");
+        self.init();
+        self.restart().await;
     }
 
     /// Its port.
