@@ -154,13 +154,9 @@ impl Archive {
         each!(self, archive => archive.read(partition, after, limit).await)
     }
 
-    /// The policies' cursors that were copied last; KurrentDB keeps none.
+    /// The policies' cursors that were copied last.
     pub async fn cursors(&self) -> Result<Vec<(Token, Vec<u8>)>, JournalError> {
-        match self {
-            Self::Postgres(archive) => archive.cursors().await,
-            #[cfg(feature = "kurrent")]
-            Self::Kurrent(_) => Ok(Vec::new()),
-        }
+        each!(self, archive => archive.cursors().await)
     }
 
     /// Copies the policies' cursors, where there are any. They are read before the commits behind
@@ -171,11 +167,7 @@ impl Archive {
             let kept = journal.cursor(&name).await?;
             cursors.extend(kept.map(|kept| (name, kept.body)));
         }
-        match self {
-            Self::Postgres(archive) => archive.keep_cursors(&cursors).await,
-            #[cfg(feature = "kurrent")]
-            Self::Kurrent(_) => Ok(()),
-        }
+        each!(self, archive => archive.keep_cursors(&cursors).await)
     }
 
     /// Copies a log for ever. Several may do so at once; each commit is kept once.

@@ -7,9 +7,11 @@
 //! commit, byte for byte; its metadata has position and hash; its id is the commit's, by which the
 //! server knows a repeated append. The stream `rapport-archive` says whose copy it all is.
 //!
+//! - `cursors`: how far policies were
 //! - `event`: a commit as an event, and back
 //! - `link`: one client, made anew after it has given up
 
+mod cursors;
 mod event;
 mod link;
 
