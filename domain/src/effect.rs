@@ -4,8 +4,8 @@
 //! A worker that dies between the call and its record leaves the effect `Unknown`: nobody can
 //! say whether it happened, so the provider is asked, or a person; it is never blindly repeated.
 //!
-//! Any aggregate that causes effects keeps an [`InFlight`], and wraps [`Claim`], [`Settle`] and
-//! [`Tick`] as commands and [`Claimed`], [`Settled`], [`CameDue`] and [`Lost`] as events.
+//! Any aggregate that causes effects keeps an [`InFlight`], and wraps [`Claim`], [`Settle`], [`FoundOut`]
+//! and [`Tick`] as commands and [`Claimed`], [`Settled`], [`CameDue`] and [`Lost`] as events.
 //!
 //! Invariant: an attempt belongs to one claim, and an effect of which nobody knows the outcome
 //! is not claimed again before somebody has said what became of it.
@@ -22,6 +22,8 @@ use uuid::Uuid;
 pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 /// No claim is held for longer; one that ends later was made by a clock that was wrong.
 const LONGEST_CLAIM: SignedDuration = SignedDuration::from_mins(10);
+/// What the report says of an attempt that a person settled.
+pub const BY_HAND: &str = "settled by hand";
 
 /// What is to be caused.
 pub trait Intent {
@@ -104,6 +106,17 @@ pub struct Settle {
     pub outcome: Outcome,
     /// What the provider said.
     pub report: Report,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Says what became of an attempt that nobody saw the end of: a person has found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundOut {
+    /// Of which effect.
+    pub effect: Uuid,
+    /// What became of it.
+    pub outcome: Outcome,
     /// When.
     pub now: Timestamp,
 }
@@ -277,6 +290,25 @@ impl<I: Intent> InFlight<I> {
             outcome,
             report,
             at,
+        })
+    }
+
+    /// What a person's finding means; `None` where the effect is not unknown: then whoever tries it
+    /// says what became of it.
+    #[must_use]
+    pub fn found_out(&self, told: FoundOut) -> Option<Settled> {
+        let known = self
+            .unknown()
+            .find(|effect| effect.intent.id() == told.effect)?;
+        Some(Settled {
+            effect: told.effect,
+            attempt: known.attempt,
+            outcome: told.outcome,
+            report: Report {
+                detail: Some(BY_HAND.into()),
+                ..Report::default()
+            },
+            at: told.now,
         })
     }
 

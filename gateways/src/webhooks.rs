@@ -5,6 +5,7 @@
 //!   for records that are held back
 //! - [`call`]: makes one call; [`message`] is what it says, [`schedule`] when it is tried again
 //! - [`address`]: which addresses may be called at all
+//! - [`finding`]: what a person may say of a delivery whose sender died
 //! - [`http`]: the routes
 //!
 //! Several processes may serve the same webhooks: what is read and who calls is decided by the
@@ -13,6 +14,7 @@
 pub mod address;
 pub mod call;
 mod feed;
+pub mod finding;
 pub mod http;
 mod lanes;
 mod message;

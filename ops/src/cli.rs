@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::key::Role;
+use gateways::webhooks::finding::Finding;
+use projections::deliveries::reading::delivery_id;
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use uuid::Uuid;
 
 use crate::settings::{Secret, Settings};
 
@@ -42,6 +47,9 @@ enum Command {
     /// Phones and emails, each held by the one contact that shows it
     #[command(subcommand)]
     Contacts(Contacts),
+    /// Calls to other systems
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Replay history under other rules, without touching anything
     #[command(subcommand)]
     Backtest(Backtest),
@@ -304,6 +312,23 @@ pub enum Contacts {
 }
 
 #[derive(Subcommand)]
+pub enum Webhooks {
+    /// Say what became of a delivery with the status `unknown`: its sender died before it could
+    Settle {
+        /// Which webhook: 3
+        webhook: u64,
+        /// Which delivery: `msg_0190…`
+        #[arg(value_parser = parse_delivery)]
+        delivery: Uuid,
+        /// delivered: the receiver has it; retry: send it again, now; dead: it is not to have it
+        #[arg(value_parser = parse_finding)]
+        outcome: Finding,
+        #[command(flatten)]
+        plain: Plain,
+    },
+}
+
+#[derive(Subcommand)]
 pub enum Keys {
     /// Make a key; it is printed once
     Create {
@@ -377,6 +402,15 @@ fn parse_role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| format!("the roles are {}", names()))
 }
 
+fn parse_delivery(text: &str) -> Result<Uuid, String> {
+    delivery_id(text)
+        .ok_or_else(|| "a delivery is msg_ and 32 digits, as its webhook-id".to_owned())
+}
+
+fn parse_finding(text: &str) -> Result<Finding, serde::de::value::Error> {
+    Finding::deserialize(text.into_deserializer())
+}
+
 impl Cli {
     /// Does what was typed.
     pub async fn run(self) -> anyhow::Result<()> {
@@ -388,6 +422,7 @@ impl Cli {
             Command::Policies(policies) => crate::policies_cmd::run(policies).await,
             Command::Keys(keys) => crate::keys::run(keys).await,
             Command::Contacts(contacts) => crate::contacts::run(contacts).await,
+            Command::Webhooks(webhooks) => crate::webhooks::run(webhooks).await,
             Command::Backtest(backtest) => crate::backtest::run(backtest).await,
             Command::Erase { subject, plain } => crate::erase::run(&subject, &plain).await,
             Command::Backup(backup) => crate::backup::run(backup).await,

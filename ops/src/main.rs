@@ -27,6 +27,7 @@ mod telemetry;
 mod top;
 mod typed;
 mod unfinished;
+mod webhooks;
 
 /// Many small allocations per request: half again as fast as the system's allocator. It also takes
 /// the place of `malloc`, for SQLite.

@@ -7,6 +7,7 @@ pub mod reading;
 
 use domain::effect::{CameDue, Lost, Outcome, Settled};
 use domain::webhook::event::{Delivery, WebhookEvent};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::change::Change;
@@ -77,6 +78,15 @@ impl Listing for Deliveries {
             .events_of::<WebhookEvent>()
             .flat_map(|event| of.rows(event))
             .collect()
+    }
+}
+
+/// How a delivery stands after an attempt, and when it is tried again.
+const fn standing(outcome: Outcome) -> (&'static str, Option<Timestamp>) {
+    match outcome {
+        Outcome::Done => (status::DELIVERED, None),
+        Outcome::Failed { retry_at } => (status::RETRYING, Some(retry_at)),
+        Outcome::GaveUp => (status::DEAD, None),
     }
 }
 
@@ -157,13 +167,8 @@ impl Of<'_> {
     }
 
     fn settled(&self, settled: &Settled) -> RowChange {
-        let (status, retry_at) = match settled.outcome {
-            Outcome::Done => (status::DELIVERED, NONE),
-            Outcome::Failed { retry_at } => {
-                (status::RETRYING, Value::Int(retry_at.as_microsecond()))
-            }
-            Outcome::GaveUp => (status::DEAD, NONE),
-        };
+        let (status, retry_at) = standing(settled.outcome);
+        let retry_at = retry_at.map_or(NONE, |at| Value::Int(at.as_microsecond()));
         let report = &settled.report;
         RowChange::Set {
             key: self.key(settled.effect),

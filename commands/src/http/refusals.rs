@@ -138,6 +138,10 @@ impl From<WebhookError> for Problem {
                     .field("enabled")
             }
             WebhookError::ReadElsewhere { .. } => moved(detail),
+            WebhookError::NotUnknown => {
+                Self::conflict("/problems/not-unknown", "Nothing to find out", detail)
+                    .field("delivery")
+            }
             WebhookError::Full => {
                 Self::conflict("/problems/busy", "In use right now", detail).retry_after(60)
             }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::command::WebhookCommand;
 use super::event::{Delivery, WebhookEvent};
 use super::{EventFilter, WINDOW};
-use crate::effect::{InFlight, Intent as _, Outcome, Settle};
+use crate::effect::{FoundOut, InFlight, Intent as _, Outcome, Settle};
 use crate::event::{Decide, decided};
 use crate::id::{Keyed, WebhookId};
 
@@ -80,6 +80,11 @@ pub enum WebhookError {
     /// More is in flight than may be.
     #[error("This webhook has {WINDOW} deliveries in flight; wait until some have ended")]
     Full,
+    /// A person need not say what became of it.
+    #[error(
+        "What became of this delivery is known, or is being found out; only one with the status unknown is settled by hand"
+    )]
+    NotUnknown,
 }
 
 impl Webhook {
@@ -149,6 +154,7 @@ impl Webhook {
                     .collect())
             }
             WebhookCommand::Settle(told) => Ok(self.settle(told)),
+            WebhookCommand::FoundOut(told) => self.found_out(told),
             WebhookCommand::Tick(tick) => {
                 let ticked = self.in_flight.tick(tick);
                 let due = ticked.due.map(WebhookEvent::CameDue);
@@ -198,6 +204,14 @@ impl Webhook {
             None if self.in_flight.len() >= WINDOW => Err(WebhookError::Full),
             None => Ok(vec![WebhookEvent::Tested { delivery }]),
         }
+    }
+
+    /// What a person says switches nothing off.
+    fn found_out(&self, told: FoundOut) -> Result<Vec<WebhookEvent>, WebhookError> {
+        let settled = self.in_flight.found_out(told);
+        settled
+            .map(|settled| vec![WebhookEvent::Settled(settled)])
+            .ok_or(WebhookError::NotUnknown)
     }
 
     /// Switches it off where nothing was delivered in all the time of a delivery's attempts, or

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EventFilter;
 use super::event::Delivery;
-use crate::effect::{Claim, Settle, Tick};
+use crate::effect::{Claim, FoundOut, Settle, Tick};
 
 /// What may be asked of a webhook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,6 +83,8 @@ pub enum WebhookCommand {
     Claim(Claim),
     /// That became of an attempt.
     Settle(Settle),
+    /// That became of an attempt that nobody saw the end of.
+    FoundOut(FoundOut),
     /// It is this late.
     Tick(Tick),
 }

@@ -12,17 +12,18 @@ use commands::http::caller::Caller;
 use commands::http::extract::{Body, Id, Params};
 use commands::http::problem::Problem;
 use commands::origin::Origin;
-use domain::effect::Phase;
+use domain::effect::{FoundOut, Phase};
 use domain::id::{NumberKind, WebhookId};
 use domain::webhook::aggregate::Webhook;
 use domain::webhook::command::WebhookCommand;
 use jiff::SignedDuration;
 use journal::store::Loaded;
-use projections::deliveries::reading::{self, DeliveryView, delivery_id};
+use projections::deliveries::reading::{self, DeliveryView, Listed, delivery_id};
 use projections::http::ReadApi;
 use projections::http::card::{self, AsOf};
 use projections::http::page::{self, Part};
 use projections::http::since::Reading;
+use projections::views::Reader;
 use projections::webhooks::{WebhookView, Webhooks};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::address::Allowed;
-use asks::{ChangeWebhook, DeliveryList, RegisterWebhook, Replay, RotateSecret};
+use asks::{ChangeWebhook, DeliveryList, RegisterWebhook, Replay, RotateSecret, SettleDelivery};
 
 /// How long calls are signed with the old secret too, after it was replaced.
 const OLD_SECRET: SignedDuration = SignedDuration::from_hours(24);
@@ -65,6 +66,7 @@ pub fn router(api: WebhooksApi) -> OpenApiRouter {
         .routes(routes!(test))
         .routes(routes!(deliveries))
         .routes(routes!(resend))
+        .routes(routes!(settle))
         .with_state(api)
 }
 
@@ -262,14 +264,8 @@ pub async fn resend(
     caller: Caller,
 ) -> Result<Changed<DeliveryView>, Problem> {
     let Id(id) = Id::parse(&id)?;
-    let missing = || {
-        let told = format!("Webhook {id} has no delivery {delivery}; its deliveries list them");
-        Problem::not_found(told).field("delivery")
-    };
-    let named = delivery_id(&delivery).ok_or_else(missing)?;
-    let listed = reading::find(&reader, id, named)
-        .await?
-        .ok_or_else(missing)?;
+    let listed = listed(&reader, id, &delivery).await?;
+    let named = listed.delivery.id;
     let command = WebhookCommand::Resend(listed.delivery);
     let webhook = send(&state, id, command, &caller.origin()).await?;
     let known = webhook.state.in_flight.find(named);
@@ -280,6 +276,44 @@ pub async fn resend(
         listed.view
     };
     Ok(state.api.changed(view, webhook.position()))
+}
+
+/// Says what became of a delivery whose sender died before it could: of one with the status `unknown`.
+/// It becomes known by itself too, once a process with the role gateway-webhooks runs.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/deliveries/{delivery}/settle", tag = "webhooks",
+    request_body = SettleDelivery, params(("id" = u64, Path), ("delivery" = String, Path)),
+    responses((status = 200, body = DeliveryView), (status = "4XX", body = Problem)))]
+pub async fn settle(
+    State(state): State<WebhooksApi>,
+    Path((id, delivery)): Path<(String, String)>,
+    Reading(reader): Reading,
+    caller: Caller,
+    Body(ask): Body<SettleDelivery>,
+) -> Result<Changed<DeliveryView>, Problem> {
+    let Id(id) = Id::parse(&id)?;
+    let listed = listed(&reader, id, &delivery).await?;
+    let now = state.api.desk.clock().now();
+    let outcome = ask.outcome.at(now);
+    let command = WebhookCommand::FoundOut(FoundOut {
+        effect: listed.delivery.id,
+        outcome,
+        now,
+    });
+    let webhook = send(&state, id, command, &caller.origin()).await?;
+    let view = listed.view.settled_by_hand(outcome, now);
+    Ok(state.api.changed(view, webhook.position()))
+}
+
+/// The delivery that a path names.
+async fn listed(reader: &Reader, webhook: u64, delivery: &str) -> Result<Listed, Problem> {
+    let missing = || {
+        let told =
+            format!("Webhook {webhook} has no delivery {delivery}; its deliveries list them");
+        Problem::not_found(told).field("delivery")
+    };
+    let named = delivery_id(delivery).ok_or_else(missing)?;
+    let found = reading::find(reader, webhook, named).await?;
+    found.ok_or_else(missing)
 }
 
 async fn send(

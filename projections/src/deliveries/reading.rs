@@ -1,5 +1,6 @@
 //! What people see of the delivery log.
 
+use domain::effect::{BY_HAND, Outcome};
 use domain::webhook::event::Delivery;
 use jiff::Timestamp;
 use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
@@ -7,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Deliveries, status};
+use super::{Deliveries, standing, status};
 use crate::db::{Column, Row};
 use crate::table::Tables;
 use crate::views::{ReadError, Reader, ScreenName};
@@ -29,7 +30,7 @@ pub struct DeliveryView {
     pub attempts: u64,
     /// The HTTP status of the last one, where there was an answer.
     pub last_status: Option<u64>,
-    /// Why the last one failed.
+    /// Why the last one failed, or that a person settled it.
     pub detail: Option<String>,
     /// How long the last one took, in milliseconds.
     pub took_ms: u64,
@@ -66,6 +67,22 @@ impl DeliveryView {
         Self {
             status: status::QUEUED,
             retry_at: None,
+            ..self
+        }
+    }
+
+    /// The same, after a person has said at this moment what became of its last attempt.
+    #[must_use]
+    pub fn settled_by_hand(self, outcome: Outcome, at: Timestamp) -> Self {
+        let (status, retry_at) = standing(outcome);
+        Self {
+            status,
+            attempts: self.attempts + 1,
+            last_status: None,
+            detail: Some(BY_HAND.into()),
+            took_ms: 0,
+            changed_at: at,
+            retry_at,
             ..self
         }
     }

@@ -4,6 +4,7 @@ mod dying;
 mod mending;
 mod receiver;
 mod refusals;
+mod settling;
 mod stopping;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

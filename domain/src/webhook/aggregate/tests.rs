@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Webhook, WebhookCommand, WebhookError, WebhookEvent};
-use crate::effect::{CameDue, Claim, Claimed, Lost, Outcome, Phase, Report, Settle, Settled, Tick};
+use crate::effect::{
+    BY_HAND, CameDue, Claim, Claimed, FoundOut, Lost, Outcome, Phase, Report, Settle, Settled, Tick,
+};
 use crate::event::Decide as _;
 use crate::webhook::event::{Delivery, HeldLane};
 use crate::webhook::{EventFilter, LANE, WINDOW};
@@ -141,6 +143,55 @@ fn a_worker_that_died_leaves_its_effect_unknown_and_unclaimed() {
         .given([given, vec![lost]].concat())
         .when(claim(&[1]))
         .then_expect_events(vec![]);
+}
+
+#[test]
+fn what_nobody_saw_the_end_of_may_be_settled_by_a_person_and_nothing_else_may() {
+    let tried = vec![
+        registered(),
+        queued(&[delivery(1, "lead-1"), delivery(2, "lead-1")]),
+        claimed(&[1]),
+    ];
+    let lost = WebhookEvent::Lost(Lost { effects: ids(&[1]) });
+    let unknown = [tried.clone(), vec![lost]].concat();
+    let found_out = |effect, outcome| {
+        WebhookCommand::FoundOut(FoundOut {
+            effect: Uuid::from_u128(effect),
+            outcome,
+            now: moment(90),
+        })
+    };
+    let again = Outcome::Failed {
+        retry_at: moment(90),
+    };
+    for outcome in [Outcome::Done, again, Outcome::GaveUp] {
+        let settled = WebhookEvent::Settled(Settled {
+            effect: Uuid::from_u128(1),
+            attempt: 1,
+            outcome,
+            report: Report {
+                detail: Some(BY_HAND.into()),
+                ..Report::default()
+            },
+            at: moment(90),
+        });
+        webhook()
+            .given(unknown.clone())
+            .when(found_out(1, outcome))
+            .then_expect_events(vec![settled.clone()]);
+        webhook()
+            .given([unknown.clone(), vec![settled]].concat())
+            .when(found_out(1, outcome))
+            .then_expect_error(WebhookError::NotUnknown);
+    }
+    webhook()
+        .given(tried)
+        .when(found_out(1, Outcome::Done))
+        .then_expect_error(WebhookError::NotUnknown);
+    webhook()
+        .given(unknown)
+        .when(found_out(2, Outcome::Done))
+        .then_expect_error(WebhookError::NotUnknown);
 }
 
 #[test]

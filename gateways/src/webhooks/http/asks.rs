@@ -24,6 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::webhooks::address::Allowed;
 use crate::webhooks::feed::delivery_id;
+use crate::webhooks::finding::Finding;
 use crate::webhooks::secret as secrets;
 
 const MAX_DESCRIPTION: usize = 200;
@@ -147,6 +148,13 @@ impl DeliveryList {
             asked => Ok(asked),
         }
     }
+}
+
+/// What a person has found out of an attempt that nobody saw the end of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettleDelivery {
+    pub(super) outcome: Finding,
 }
 
 impl Replay {
