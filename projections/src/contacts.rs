@@ -15,6 +15,7 @@ pub struct Contacts;
 impl Projection for Contacts {
     const NAME: &'static str = "contacts";
     const VERSION: u32 = 2;
+    const READ_SINCE: u32 = 1;
     const CATEGORY: &'static str = Contact::TYPE;
     type Record = Loaded<Contact>;
 

@@ -62,6 +62,7 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         screen::<sales::Sales>(),
         screen::<before::Sales>(),
         screen::<contacts::Contacts>(),
+        screen_as::<contacts::Contacts>(1),
         screen::<funnel::Funnel>(),
         screen::<before::Funnel>(),
         screen::<webhooks::Webhooks>(),
@@ -72,4 +73,22 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
     ];
     let here = screens.into_iter().filter(|screen| older::has(&**screen));
     here.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::projection::newest;
+    use super::screens;
+
+    #[test]
+    fn of_a_screen_whose_version_was_raised_the_one_before_answers_until_it_is_built() {
+        let all = screens();
+        for screen in newest(&all).filter(|screen| screen.version() > 1) {
+            let (name, before) = (screen.name(), screen.version() - 1);
+            let kept = all
+                .iter()
+                .any(|other| (other.name(), other.version()) == (name, before));
+            assert!(kept, "{name} {before} is kept by nobody: see screen_as");
+        }
+    }
 }
