@@ -211,7 +211,11 @@ impl Follower {
                 }
                 Some(ready) = builds.join_next() => {
                     for next in ready.map_err(JournalError::unavailable)?.into_iter().flatten() {
-                        site.take_over(&mut front, next).await?;
+                        let name = next.name().to_owned();
+                        if !site.take_over(&mut front, next).await? {
+                            // Once is nothing; whoever builds again and again stands still.
+                            part.fails(format!("{name} was built, and does not take over"));
+                        }
                         self.tell(&front);
                     }
                     return Ok(Regroup);

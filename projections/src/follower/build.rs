@@ -97,16 +97,16 @@ impl Site {
     }
 
     /// Brings a generation to the end of the log, and lets reads use it from now on, once it shows
-    /// whatever the one before it does.
+    /// whatever the one before it does; tells whether they do.
     pub(super) async fn take_over(
         &self,
         front: &mut Vec<Held>,
         mut next: Held,
-    ) -> Result<(), FollowError> {
+    ) -> Result<bool, FollowError> {
         for _ in 0..TRIES {
             for head in self.journal.heads().await? {
                 if !self.see_until(&mut next, head).await? {
-                    return Ok(());
+                    return Ok(false);
                 }
             }
             let seen: Vec<_> = next.checkpoints().collect();
@@ -118,10 +118,10 @@ impl Site {
                 );
                 front.retain(|held| held.name() != next.name());
                 front.push(next);
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// `false` where another process keeps the generation, or the log is shorter than it was.
