@@ -117,8 +117,7 @@ async fn a_lost_cursor_waits_for_a_person(mut crm: Crm) {
     for process in crm.processes() {
         process.starts().await;
     }
-    let all = ["transfer", "erasure", "automation"];
-    for name in all {
+    for name in Crm::POLICIES {
         let is_named = async || {
             let mut said = String::new();
             for process in 0..crm.count() {
@@ -134,9 +133,7 @@ async fn a_lost_cursor_waits_for_a_person(mut crm: Crm) {
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(said.contains("rapport policies start"), "{said}");
     assert_eq!(sales(&crm).await, 2, "history is not news");
-    for name in all {
-        crm.cli_good(&["policies", "start", name, "--from", "now"]);
-    }
+    crm.policies_start_now();
     all_have_met_everything(&crm).await;
     given_a_judged_lead(&crm).await;
     assert!(eventually(async || sales(&crm).await == 3).await);

@@ -8,6 +8,9 @@ use super::Crm;
 use crate::process;
 
 impl Crm {
+    /// The names of all policies.
+    pub const POLICIES: [&str; 3] = ["transfer", "erasure", "automation"];
+
     /// Makes an API key.
     ///
     /// # Panics
@@ -74,7 +77,7 @@ impl Crm {
 
     /// Lets every policy whose place is lost go on from here.
     pub fn policies_start_now(&self) {
-        for policy in ["transfer", "erasure", "automation"] {
+        for policy in Self::POLICIES {
             self.cli_good(&["policies", "start", policy, "--from", "now"]);
         }
     }
