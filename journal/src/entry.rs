@@ -86,6 +86,22 @@ pub enum Fault {
     NewerProgram(String),
 }
 
+/// The name of each kind, for the one that has it and for the list of all.
+macro_rules! kinds {
+    ($($fault:pat => $name:literal),+ $(,)?) => {
+        /// Every [`Self::kind`], so that the metrics have each from the start.
+        pub(crate) const KINDS: &[&'static str] = &[$($name),+];
+
+        /// Its kind, as metrics name it.
+        #[must_use]
+        pub const fn kind(&self) -> &'static str {
+            match self {
+                $($fault => $name),+
+            }
+        }
+    };
+}
+
 impl Fault {
     /// Whether its stream goes on without it: it was never part of the stream, or is no more.
     #[must_use]
@@ -100,29 +116,14 @@ impl Fault {
         }
     }
 
-    /// Every [`Self::kind`], so that the metrics have each from the start.
-    pub(crate) const KINDS: [&'static str; 7] = [
-        "undecodable",
-        "changed",
-        "not_authentic",
-        "quarantined",
-        "unsealable",
-        "key_missing",
-        "newer_program",
-    ];
-
-    /// Its kind, as metrics name it.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Undecodable(_) => "undecodable",
-            Self::Changed(_) => "changed",
-            Self::NotAuthentic(_) => "not_authentic",
-            Self::Quarantined => "quarantined",
-            Self::Unsealable(_) => "unsealable",
-            Self::KeyMissing(_) => "key_missing",
-            Self::NewerProgram(_) => "newer_program",
-        }
+    kinds! {
+        Self::Undecodable(_) => "undecodable",
+        Self::Changed(_) => "changed",
+        Self::NotAuthentic(_) => "not_authentic",
+        Self::Quarantined => "quarantined",
+        Self::Unsealable(_) => "unsealable",
+        Self::KeyMissing(_) => "key_missing",
+        Self::NewerProgram(_) => "newer_program",
     }
 }
 

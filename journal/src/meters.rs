@@ -189,7 +189,7 @@ pub(crate) fn feed_restarted() {
 /// Nothing was unreadable yet, for whatever reason.
 pub(crate) fn all_readable() {
     for kind in crate::entry::Fault::KINDS {
-        metrics::counter!(UNREADABLE, "kind" => kind).increment(0);
+        metrics::counter!(UNREADABLE, "kind" => *kind).increment(0);
     }
 }
 
