@@ -280,22 +280,24 @@ impl Reader {
         screen: ScreenName,
         query: impl Fn(&Tables) -> SelectStatement + Send + Sync,
     ) -> Result<Vec<Row>, ReadError> {
-        let db = self.views.registry.db();
-        self.ask(screen, |tables| db.statement(&query(tables)))
+        self.once_shown(screen, || self.views.rows(screen, &query))
             .await
     }
 
     /// Waits for what the answer must show, and for a screen that is being built, as long as a
     /// read may wait.
-    async fn ask(
+    async fn once_shown<F>(
         &self,
         screen: ScreenName,
-        statement: impl Fn(&Tables) -> Statement + Send + Sync,
-    ) -> Result<Vec<Row>, ReadError> {
+        read: impl Fn() -> F + Send + Sync,
+    ) -> Result<Vec<Row>, ReadError>
+    where
+        F: Future<Output = Result<Vec<Row>, ReadError>> + Send,
+    {
         let deadline = Instant::now() + WAIT;
         self.views.wait(screen.name, self.least).await?;
         loop {
-            match self.views.ask(screen, &statement).await {
+            match read().await {
                 Err(ReadError::Building(_)) if Instant::now() < deadline => {
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
@@ -307,7 +309,9 @@ impl Reader {
     /// What is shown of one record, as JSON.
     pub async fn card<P: Projection>(&self, id: u64) -> Result<Option<String>, ReadError> {
         let card = |tables: &Tables| tables.card(&self.workspace, id);
-        let rows = self.ask(ScreenName::of::<P>().or_later(), card).await?;
+        let screen = ScreenName::of::<P>().or_later();
+        let rows = self.once_shown(screen, || self.views.ask(screen, card));
+        let rows = rows.await?;
         Ok(rows.first().map(|row| row.text(0).to_owned()))
     }
 
