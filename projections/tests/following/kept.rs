@@ -5,9 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use commands::clock::Clock;
 use commands::desk::Desk;
+use commands::origin::Origin;
+use domain::id::LeadId;
+use domain::lead::aggregate::Lead;
+use domain::lead::command::LeadCommand;
+use domain::lead::stage::{LeadSource, LeadStage};
 use journal::Journal;
+use journal::entry::Entry;
+use journal::envelope::{Commit, Sealed};
 use journal::memory::MemoryJournal;
 use journal::position::Position;
+use journal::token::{StreamId, Token};
 use projections::db::{Db, Statement};
 use projections::follower::{FollowError, Follower};
 use projections::progress::Progress;
@@ -136,4 +144,72 @@ impl Kept {
         let rows = self.registry.db().rows(query).await.unwrap();
         rows.iter().map(|row| row.text(0).to_owned()).collect()
     }
+
+    /// Appends an event that only a newer program could read.
+    pub async fn append_unreadable(&self, category: &str, id: &str) {
+        let event = r#"{"version":1,"type":"lead.flew","payload":{}}"#;
+        self.append_raw(category, id, event).await;
+    }
+
+    /// Appends an event as it is stored.
+    pub async fn append_raw(&self, category: &str, id: &str, event: &str) -> Position {
+        let stream = StreamId::try_new("main", category, id).unwrap();
+        // As it is stored: what stands there already may be unreadable too.
+        let before = self.journal.read_sealed(0, 0, 1000).await.unwrap();
+        let mut commits = before.iter().filter_map(Entry::commit);
+        let last = commits
+            .rfind(|held| held.commit.stream() == stream)
+            .unwrap();
+        let commit = Commit {
+            commit_id: commands::clock::fresh_id(),
+            first_version: last.commit.last_version() + 1,
+            events: vec![serde_json::value::RawValue::from_string(event.to_owned()).unwrap()],
+            prev_hash: Some(last.hash),
+            ..last.commit.clone()
+        };
+        self.journal
+            .append(Sealed::try_new(&commit).unwrap(), last.position.sequence)
+            .await
+            .unwrap()
+    }
+
+    pub async fn active(&self, name: &str) -> (u32, u32) {
+        let active = self.registry.active(name).await.unwrap().unwrap();
+        (active.version, active.number)
+    }
+
+    pub async fn over(&self, journal: Journal) -> Self {
+        let registry = Registry::open(self.registry.db().clone()).await.unwrap();
+        Self::new(journal, registry, Clock::System)
+    }
+}
+
+pub fn main_workspace() -> Token {
+    Token::try_new("main").unwrap()
+}
+
+pub async fn open(desk: &Desk, lead: u64) -> Position {
+    let origin = Origin::new(main_workspace(), "test");
+    let command = LeadCommand::Open {
+        source: LeadSource::Manual,
+        business_domain: None,
+        contact: None,
+    };
+    desk.send::<Lead>(LeadId(lead), command, &origin)
+        .await
+        .unwrap()
+        .position()
+}
+
+pub async fn contact(desk: &Desk, lead: u64) -> Position {
+    let origin = Origin::new(main_workspace(), "test");
+    let command = LeadCommand::ChangeStage {
+        to: LeadStage::Contacted,
+        seen: None,
+        reason: None,
+    };
+    desk.send::<Lead>(LeadId(lead), command, &origin)
+        .await
+        .unwrap()
+        .position()
 }

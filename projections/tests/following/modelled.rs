@@ -28,8 +28,7 @@ use stories::history::lead::{Asked, Heard, Lead as Model};
 use stories::servers::Folder;
 use uuid::Uuid;
 
-use crate::kept::{Kept, Running};
-use crate::main_workspace;
+use crate::kept::{Kept, Running, main_workspace};
 
 #[derive(Debug, Clone)]
 enum Step {

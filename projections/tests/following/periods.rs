@@ -23,8 +23,7 @@ use projections::views::{ReadError, Reader};
 use projections::{dashboard, screens};
 use stories::servers::eventually;
 
-use crate::kept::Kept;
-use crate::{contact, main_workspace, open};
+use crate::kept::{Kept, contact, main_workspace, open};
 
 /// Leads that come in, one every 37 minutes and a little more: over six days, in the middle of
 /// which clocks of Kyiv skip an hour.

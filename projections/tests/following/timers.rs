@@ -16,8 +16,7 @@ use projections::screens;
 use projections::ticker::Ticker;
 use uuid::Uuid;
 
-use crate::kept::Kept;
-use crate::main_workspace;
+use crate::kept::{Kept, main_workspace};
 
 const ID: WebhookId = WebhookId(1);
 const AHEAD: SignedDuration = SignedDuration::from_hours(69 * 365 * 24);

@@ -21,8 +21,7 @@ use sea_query::Query;
 use stories::servers::eventually;
 use tokio::sync::Semaphore;
 
-use crate::kept::Kept;
-use crate::{main_workspace, open};
+use crate::kept::{Kept, main_workspace, open};
 
 /// Leads that there are before the newer program starts.
 const HISTORY: u64 = 600;
@@ -124,6 +123,30 @@ impl Projection for Newer {
     }
 }
 
+/// The leads, as a later version might show them.
+struct LaterLeads;
+
+impl Projection for LaterLeads {
+    const NAME: &'static str = Leads::NAME;
+    const VERSION: u32 = Leads::VERSION + 1;
+    const CATEGORY: &'static str = Leads::CATEGORY;
+    type Record = <Leads as Projection>::Record;
+
+    fn apply(record: Self::Record, change: &Change) -> Self::Record {
+        Leads::apply(record, change)
+    }
+
+    fn shown(id: u64, record: &Self::Record) -> Shown {
+        Leads::shown(id, record)
+            .body
+            .map(|body| Shown {
+                filters: Vec::new(),
+                body: Some(format!("{{\"later\":{body}}}")),
+            })
+            .unwrap_or_default()
+    }
+}
+
 /// What is due, as a newer program lists it.
 struct NewerDue;
 
@@ -177,6 +200,45 @@ fn with(more: impl IntoIterator<Item = Box<dyn Screen>>) -> Arc<[Box<dyn Screen>
         listing::<Due>(),
     ];
     more.into_iter().chain(today).collect()
+}
+
+pub async fn a_new_version_takes_over_and_an_old_program_does_not_take_it_back(kept: Kept) {
+    let old = kept.follow("old", projections::screens());
+    let last = open(&kept.desk, 1).await;
+    let reader = kept.views.reader(main_workspace(), last);
+    assert!(reader.card::<Leads>(1).await.unwrap().is_some());
+    let later: Arc<[Box<dyn Screen>]> = Arc::new([screen::<LaterLeads>()]);
+    let new = kept.follow("new", later);
+    assert!(
+        eventually(async || kept.active("leads").await == (LaterLeads::VERSION, 2)).await,
+        "beside the old program it takes over"
+    );
+    let last = open(&kept.desk, 2).await;
+    let reader = kept.views.reader(main_workspace(), last);
+    assert!(
+        reader
+            .card::<LaterLeads>(2)
+            .await
+            .unwrap()
+            .unwrap()
+            .starts_with(r#"{"later""#)
+    );
+    drop((old, new));
+    kept.let_go("old").await;
+    kept.let_go("new").await;
+    // Only the old program is left: it must not rebuild what the newer one made.
+    let _old = kept.follow("old again", projections::screens());
+    let last = open(&kept.desk, 3).await;
+    let sales = kept.views.reader(main_workspace(), last);
+    assert!(
+        sales
+            .card::<projections::funnel::Funnel>(3)
+            .await
+            .unwrap()
+            .is_none(),
+        "the others go on"
+    );
+    assert_eq!(kept.active("leads").await, (LaterLeads::VERSION, 2));
 }
 
 pub async fn a_new_screen_is_built_beside_the_others(kept: Kept) {
