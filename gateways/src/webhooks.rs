@@ -2,7 +2,7 @@
 //!
 //! - here: serves every webhook of the log
 //! - [`feed`]: reads the log for one webhook, and queues what it is to be told; [`lanes`] does so
-//!   for records that are held back
+//!   for records that are held back; both put it into the [`queue`]
 //! - [`call`]: makes one call; [`message`] is what it says, [`schedule`] when it is tried again
 //! - [`address`]: which addresses may be called at all
 //! - [`finding`]: what a person may say of a delivery whose sender died
@@ -18,6 +18,7 @@ pub mod finding;
 pub mod http;
 mod lanes;
 mod message;
+mod queue;
 pub mod schedule;
 pub mod secret;
 
@@ -47,6 +48,7 @@ use tokio::task::JoinSet;
 use call::Caller;
 use feed::Feed;
 use lanes::Lanes;
+use queue::DeliveryQueue;
 
 /// How long to wait after a failure of ours.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -179,8 +181,13 @@ impl Service {
     fn begin(&self, workspace: Token, id: WebhookId) -> One {
         let changed: [Arc<Notify>; 3] = std::array::from_fn(|_| Arc::default());
         let [feeding, holding, working] = changed.clone();
-        let feed = Feed::new(self.desk.clone(), workspace.clone(), id, feeding);
-        let lanes = Lanes::new(self.desk.clone(), workspace.clone(), id, holding);
+        let queue = |changed| DeliveryQueue {
+            desk: self.desk.clone(),
+            workspace: workspace.clone(),
+            id,
+            changed,
+        };
+        let (feed, lanes) = (Feed(queue(feeding)), Lanes(queue(holding)));
         let caller = Arc::clone(&self.caller);
         let worker = Worker::new(self.desk.clone(), caller, workspace, id, working);
         let mut tasks = JoinSet::new();

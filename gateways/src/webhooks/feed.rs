@@ -5,62 +5,32 @@
 //! over here, and read on by [`super::lanes`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use commands::desk::Desk;
-use commands::origin::Origin;
 use cqrs_es::AggregateError;
 use domain::effect::Phase;
-use domain::id::WebhookId;
 use domain::webhook::aggregate::{Webhook, WebhookError};
 use domain::webhook::command::WebhookCommand;
 use domain::webhook::event::Delivery;
-use domain::webhook::is_public;
 use futures::StreamExt as _;
-use journal::envelope::Recorded;
 use journal::failpoint;
 use journal::health::{Part, supervised};
 use journal::store::Loaded;
-use journal::token::Token;
-use tokio::sync::Notify;
-use uuid::Uuid;
 
-pub(super) const ACTOR: &str = "gateway:webhooks";
+use super::PAUSE;
+use super::queue::{DeliveryQueue, Failed, failed};
+
 /// Deliveries queued by one commit, at most, where the log has more at hand.
 const AT_ONCE: usize = 64;
 /// Having passed this many commits that it is not told, a webhook remembers how far it has read.
 const REMEMBER_EVERY: u64 = 10_000;
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
-
-pub(super) type Failed = AggregateError<WebhookError>;
 
 /// Reads the log for one webhook.
-pub(super) struct Feed {
-    desk: Desk,
-    workspace: Token,
-    id: WebhookId,
-    changed: Arc<Notify>,
-}
+pub(super) struct Feed(pub(super) DeliveryQueue);
 
 impl Feed {
-    pub(super) const fn new(
-        desk: Desk,
-        workspace: Token,
-        id: WebhookId,
-        changed: Arc<Notify>,
-    ) -> Self {
-        Self {
-            desk,
-            workspace,
-            id,
-            changed,
-        }
-    }
-
     /// Reads until it is dropped.
     pub(super) async fn run(self) {
-        let which = format!("{}/{}", self.workspace, self.id);
-        let part = self.desk.journal().health().part_of("webhook-feed", which);
+        let part = self.0.part("webhook-feed");
         supervised(part, |part| self.keep_reading(part)).await;
     }
 
@@ -76,7 +46,7 @@ impl Feed {
                     | WebhookError::Full,
                 )) => {}
                 Err(error) => {
-                    tracing::warn!(%error, webhook.id = %self.id, "a webhook waits");
+                    tracing::warn!(%error, webhook.id = %self.0.id, "a webhook waits");
                     part.fails(error);
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -88,13 +58,13 @@ impl Feed {
     async fn read_on(&self) -> Result<(), Failed> {
         let mut webhook = self.once(Webhook::is_active).await?;
         let mut read_to = webhook.state.read_to;
-        let journal = self.desk.journal();
-        let mut feed = journal.follow_sealed(journal.partition(&self.workspace), read_to);
+        let journal = self.0.journal();
+        let mut feed = journal.follow_sealed(journal.partition(&self.0.workspace), read_to);
         loop {
             let batch = tokio::select! {
                 batch = feed.next() => batch,
-                () = self.changed.notified() => {
-                    webhook = self.load().await?;
+                () = self.0.changed.notified() => {
+                    webhook = self.0.webhook().await?;
                     if webhook.state.read_to != read_to || !webhook.state.is_active() {
                         return Ok(());
                     }
@@ -108,7 +78,7 @@ impl Feed {
             for entry in &batch {
                 // What cannot be read says no event that could be told; the log itself notes it.
                 if let Some(recorded) = entry.commit() {
-                    waiting.extend(told(&self.workspace, self.id, &webhook.state, recorded));
+                    waiting.extend(self.0.deliveries_of(&webhook.state, recorded));
                 }
                 let passed = entry.position().sequence;
                 if waiting.len() >= AT_ONCE || passed >= read_to + REMEMBER_EVERY {
@@ -136,8 +106,7 @@ impl Feed {
             to,
             deliveries,
         };
-        let origin = Origin::new(self.workspace.clone(), ACTOR);
-        self.desk.send::<Webhook>(self.id, command, &origin).await?;
+        self.0.send(command).await?;
         failpoint::reach("webhook.queued");
         *read_to = to;
         Ok(())
@@ -146,19 +115,12 @@ impl Feed {
     /// The webhook, once this holds of it.
     async fn once(&self, holds: impl Fn(&Webhook) -> bool) -> Result<Arc<Loaded<Webhook>>, Failed> {
         loop {
-            let webhook = self.load().await?;
+            let webhook = self.0.webhook().await?;
             if holds(&webhook.state) {
                 return Ok(webhook);
             }
-            self.changed.notified().await;
+            self.0.changed.notified().await;
         }
-    }
-
-    async fn load(&self) -> Result<Arc<Loaded<Webhook>>, Failed> {
-        self.desk
-            .load(&self.workspace, self.id)
-            .await
-            .map_err(failed)
     }
 }
 
@@ -170,38 +132,4 @@ fn takes(webhook: &Webhook, deliveries: &[Delivery]) -> bool {
         known.is_some_and(|known| matches!(known.phase, Phase::Claimed { .. }))
     };
     webhook.has_room(deliveries) && !deliveries.iter().any(sending)
-}
-
-/// What of a commit a webhook is to be told.
-pub(super) fn told(
-    workspace: &Token,
-    id: WebhookId,
-    webhook: &Webhook,
-    recorded: &Recorded,
-) -> Vec<Delivery> {
-    let commit = &recorded.commit;
-    if commit.workspace != *workspace {
-        return Vec::new();
-    }
-    let told = |(index, event): (usize, &Box<_>)| {
-        let name = schemas::codec::head(event).ok()?.name;
-        (is_public(&name) && webhook.wants(&name)).then(|| Delivery {
-            id: delivery_id(id, commit.commit_id, index),
-            sequence: recorded.position.sequence,
-            commit: commit.commit_id,
-            index,
-            record: format!("{}-{}", commit.category, commit.id),
-            event: name,
-        })
-    };
-    commit.events.iter().enumerate().filter_map(told).collect()
-}
-
-pub(super) fn failed(error: journal::JournalError) -> Failed {
-    AggregateError::DatabaseConnectionError(error.into())
-}
-
-/// The same for every attempt and every replay of an event to a webhook.
-pub(super) fn delivery_id(webhook: WebhookId, commit: Uuid, index: usize) -> Uuid {
-    Uuid::new_v5(&commit, format!("webhook-{webhook} {index}").as_bytes())
 }

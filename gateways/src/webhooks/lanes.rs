@@ -1,12 +1,8 @@
 //! Reads on for records that are held back, each by its own stream, as their lanes have room.
 
 use std::collections::{HashMap, VecDeque, hash_map};
-use std::sync::Arc;
 
-use commands::desk::Desk;
-use commands::origin::Origin;
 use cqrs_es::AggregateError;
-use domain::id::WebhookId;
 use domain::webhook::aggregate::{Webhook, WebhookError};
 use domain::webhook::command::WebhookCommand;
 use domain::webhook::event::Delivery;
@@ -15,18 +11,13 @@ use journal::JournalError;
 use journal::entry::Entry;
 use journal::failpoint;
 use journal::health::{Part, supervised};
-use journal::token::{StreamId, Token};
-use tokio::sync::Notify;
+use journal::token::StreamId;
 
-use super::feed::{ACTOR, Failed, PAUSE, failed, told};
+use super::PAUSE;
+use super::queue::{DeliveryQueue, Failed, failed};
 
 /// Reads on for the records of one webhook that are held back.
-pub(super) struct Lanes {
-    desk: Desk,
-    workspace: Token,
-    id: WebhookId,
-    changed: Arc<Notify>,
-}
+pub(super) struct Lanes(pub(super) DeliveryQueue);
 
 /// What of records that are held back was read and is not queued yet.
 type Tails = HashMap<String, Tail>;
@@ -41,24 +32,9 @@ struct Tail {
 }
 
 impl Lanes {
-    pub(super) const fn new(
-        desk: Desk,
-        workspace: Token,
-        id: WebhookId,
-        changed: Arc<Notify>,
-    ) -> Self {
-        Self {
-            desk,
-            workspace,
-            id,
-            changed,
-        }
-    }
-
     /// Reads until it is dropped.
     pub(super) async fn run(self) {
-        let which = format!("{}/{}", self.workspace, self.id);
-        let part = self.desk.journal().health().part_of("webhook-lanes", which);
+        let part = self.0.part("webhook-lanes");
         supervised(part, |part| self.keep_reading(part)).await;
     }
 
@@ -71,13 +47,13 @@ impl Lanes {
                 Ok(false)
                 | Err(AggregateError::UserError(
                     WebhookError::Off { .. } | WebhookError::Full | WebhookError::NotFound,
-                )) => self.changed.notified().await,
+                )) => self.0.changed.notified().await,
                 // It was rewound, or another process read on.
                 Err(AggregateError::UserError(WebhookError::ReadElsewhere { .. })) => {
                     tails.clear();
                 }
                 Err(error) => {
-                    tracing::warn!(%error, webhook.id = %self.id, "records of a webhook are held back");
+                    tracing::warn!(%error, webhook.id = %self.0.id, "records of a webhook are held back");
                     part.fails(error);
                     tails.clear();
                     tokio::time::sleep(PAUSE).await;
@@ -88,8 +64,7 @@ impl Lanes {
 
     /// Queues what there is room for; tells whether there was any.
     async fn read_on(&self, tails: &mut Tails) -> Result<bool, Failed> {
-        let loaded = self.desk.load::<Webhook>(&self.workspace, self.id).await;
-        let loaded = loaded.map_err(failed)?;
+        let loaded = self.0.webhook().await?;
         let webhook = &loaded.state;
         tails.retain(|record, tail| webhook.held.get(record) == Some(&tail.after));
         if !webhook.is_active() {
@@ -138,9 +113,7 @@ impl Lanes {
             to,
             deliveries,
         };
-        let origin = Origin::new(self.workspace.clone(), ACTOR);
-        let sent = self.desk.send::<Webhook>(self.id, command, &origin).await;
-        if let Err(error) = sent {
+        if let Err(error) = self.0.send(command).await {
             tails.remove(record);
             return Err(error);
         }
@@ -157,16 +130,16 @@ impl Lanes {
     ) -> Result<Tail, JournalError> {
         let until = webhook.read_to;
         let (category, id) = record.split_once('-').unwrap_or((record, ""));
-        let stream = StreamId::try_new(self.workspace.as_str(), category, id)
+        let stream = StreamId::try_new(self.0.workspace.as_str(), category, id)
             .map_err(|bad| JournalError::Malformed(bad.to_string()))?;
-        let entries = self.desk.journal().load(&stream, after).await?;
+        let entries = self.0.journal().load(&stream, after).await?;
         let passed = entries
             .iter()
             .take_while(|entry| entry.position().sequence <= until);
         // What cannot be read says no event that could be told; the log itself notes it.
         let waiting = passed
             .filter_map(Entry::commit)
-            .flat_map(|recorded| told(&self.workspace, self.id, webhook, recorded))
+            .flat_map(|recorded| self.0.deliveries_of(webhook, recorded))
             .collect();
         Ok(Tail {
             after,

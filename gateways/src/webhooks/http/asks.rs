@@ -23,8 +23,8 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::webhooks::address::Allowed;
-use crate::webhooks::feed::delivery_id;
 use crate::webhooks::finding::Finding;
+use crate::webhooks::queue::delivery_id;
 use crate::webhooks::secret as secrets;
 
 const MAX_DESCRIPTION: usize = 200;
