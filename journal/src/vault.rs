@@ -1,15 +1,18 @@
 //! Keys of personal data: one per person, wrapped by one per workspace, wrapped by the master key.
 //!
 //! Erasing a person destroys one key; every ciphertext under it, in the log, in snapshots, in
-//! exports and in backups of them, is unreadable from then on. XChaCha20-Poly1305 with random
-//! nonces (`chacha20poly1305`).
+//! exports and in backups of them, is unreadable from then on.
 //!
+//! - `key`: a key, what it seals, and the keys that it wraps
+//! - `export`: wrapped keys that leave a vault and come into another
 //! - `shelf`: where wrapped keys are kept; the only data of ours that is not made from the log
 //! - `state`: what the vault says of itself, beside its keys
 //!
 //! Invariant: a key is made only in the vault that was opened. Where that was emptied, replaced or
 //! wrapped anew meanwhile, nothing is sealed any more.
 
+mod export;
+mod key;
 mod shelf;
 mod state;
 
@@ -17,23 +20,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
-use chacha20poly1305::aead::{Aead as _, Payload};
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+pub use export::{check, identity_of};
+pub use key::DataKey;
+use key::{context, random, unwrap};
 use quick_cache::sync::Cache;
-
-use crate::token::{StreamId, Token};
 use sha2::{Digest as _, Sha256};
 pub use shelf::Row;
 use shelf::{Kept, Shelf, Statement};
 pub use state::VaultState;
 
+use crate::token::{StreamId, Token};
+
 /// How long a key is used without looking whether it was destroyed meanwhile by another process.
 const TRUSTED_FOR: Duration = Duration::from_secs(5);
 /// Keys held in memory.
 const CACHED: usize = 20_000;
-const NONCE: usize = 24;
 /// The workspace of what belongs to no workspace.
 pub const OURS: &str = "_vault";
 /// The secret that every vault has: it tells whether the master key is the right one, and which vault
@@ -135,54 +136,6 @@ impl Subject {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
-    }
-}
-
-/// A key that seals and opens.
-#[derive(Clone)]
-pub struct DataKey(XChaCha20Poly1305);
-
-impl DataKey {
-    /// The key of these bytes.
-    #[must_use]
-    pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(bytes.into()))
-    }
-
-    /// The ciphertext, bound to a context that opening must name again.
-    #[must_use]
-    pub fn seal(&self, context: &str, plain: &[u8]) -> String {
-        BASE64.encode(self.seal_bytes(context, plain))
-    }
-
-    fn seal_bytes(&self, context: &str, plain: &[u8]) -> Vec<u8> {
-        let nonce: [u8; NONCE] = random();
-        let payload = Payload {
-            msg: plain,
-            aad: context.as_bytes(),
-        };
-        // It fails for messages of more than 256 GB only.
-        let mut sealed = self
-            .0
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .unwrap_or_default();
-        sealed.splice(0..0, nonce);
-        sealed
-    }
-
-    /// What was sealed in this context; `None` where anything was changed.
-    #[must_use]
-    pub fn open(&self, context: &str, sealed: &str) -> Option<Vec<u8>> {
-        self.open_bytes(context, &BASE64.decode(sealed).ok()?)
-    }
-
-    fn open_bytes(&self, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: context.as_bytes(),
-        };
-        self.0.decrypt(XNonce::from_slice(nonce), payload).ok()
     }
 }
 
@@ -398,46 +351,6 @@ impl Vault {
         Ok(count)
     }
 
-    /// Every key as it is kept, wrapped: useless without the master key.
-    pub async fn export(&self) -> Result<Vec<Row>, VaultError> {
-        self.0.shelf.all().await
-    }
-
-    /// Whether keys of people were made in it.
-    pub async fn is_used(&self) -> Result<bool, VaultError> {
-        let kept = self.0.shelf.all().await?;
-        Ok(kept.iter().any(|(workspace, _, _)| workspace != OURS))
-    }
-
-    /// Takes over the keys of another vault instead of its own, which must be unused; or those that
-    /// this one lacks, where they are its own from earlier. Who was erased here stays erased. All of
-    /// it or nothing.
-    pub async fn import(&self, rows: &[Row], generation: u64) -> Result<(), VaultError> {
-        all_open(rows, &self.0.master)?;
-        let mut statements = Vec::new();
-        if !self.is_used().await? {
-            statements.push(Statement::clear());
-            statements.extend(Self::unbound());
-        } else if !self.is_copied_in(rows).await? {
-            return Err(VaultError::Used);
-        }
-        statements.extend(rows.iter().cloned().map(Statement::add));
-        statements.push(Self::raised(generation));
-        self.0.shelf.carry_out(statements).await?;
-        let gone = rows.iter().filter(|(_, _, wrapped)| wrapped.is_none());
-        for (workspace, name, _) in gone {
-            self.0.shelf.destroy(workspace, name).await?;
-        }
-        self.0.known.clear();
-        self.look().await
-    }
-
-    /// Whether these are keys of this very vault.
-    async fn is_copied_in(&self, rows: &[Row]) -> Result<bool, VaultError> {
-        let theirs = check_of(rows, &self.0.master)?;
-        Ok(theirs == Some(self.secret(CHECK).await?))
-    }
-
     /// Those of these people of whom it knows nothing: neither a key, nor that it was destroyed, nor
     /// that it is lost.
     pub async fn unknown(
@@ -516,68 +429,11 @@ impl Vault {
     }
 }
 
-/// Refuses exported keys that were wrapped by another master key.
-pub fn check(rows: &[Row], master: &[u8; 32]) -> Result<(), VaultError> {
-    all_open(rows, &DataKey::new(master))
-}
-
-/// Which vault exported keys are of.
-pub fn identity_of(rows: &[Row], master: &[u8; 32]) -> Result<String, VaultError> {
-    let check = check_of(rows, &DataKey::new(master))?.ok_or(VaultError::Absent)?;
-    Ok(identity(&check))
-}
-
 fn identity(check: &[u8; 32]) -> String {
     let mut hash = Sha256::new();
     hash.update(b"rapport vault\0");
     hash.update(check);
     format!("vault-{}", hex::encode(&hash.finalize()[..16]))
-}
-
-/// The secret that tells which vault exported keys are of.
-fn check_of(rows: &[Row], master: &DataKey) -> Result<Option<[u8; 32]>, VaultError> {
-    let row = rows
-        .iter()
-        .find(|(workspace, name, _)| workspace == OURS && name == CHECK);
-    let Some((_, _, Some(wrapped))) = row else {
-        return Ok(None);
-    };
-    let wrapped = hex::decode(wrapped).map_err(|_| VaultError::WrongKey)?;
-    unwrap(master, &context(OURS, CHECK), &wrapped).map(Some)
-}
-
-/// What the master key wraps: the keys of workspaces, and our own.
-fn all_open(rows: &[Row], master: &DataKey) -> Result<(), VaultError> {
-    let by_master = rows
-        .iter()
-        .filter(|(workspace, name, _)| workspace == OURS || name.is_empty());
-    for (workspace, name, wrapped) in by_master {
-        let wrapped = hex::decode(wrapped.as_deref().unwrap_or_default())
-            .map_err(|_| VaultError::WrongKey)?;
-        unwrap(master, &context(workspace, name), &wrapped)?;
-    }
-    Ok(())
-}
-
-fn context(workspace: &str, name: &str) -> String {
-    format!("key {workspace} {name}")
-}
-
-fn unwrap(by: &DataKey, context: &str, wrapped: &[u8]) -> Result<[u8; 32], VaultError> {
-    let key = by
-        .open_bytes(context, wrapped)
-        .ok_or(VaultError::WrongKey)?;
-    key.try_into().map_err(|_| VaultError::WrongKey)
-}
-
-fn random<const LENGTH: usize>() -> [u8; LENGTH] {
-    let mut bytes = [0; LENGTH];
-    #[expect(
-        clippy::expect_used,
-        reason = "a machine without randomness must not seal anything"
-    )]
-    getrandom::fill(&mut bytes).expect("the system has randomness");
-    bytes
 }
 
 #[cfg(test)]
