@@ -1,17 +1,18 @@
 //! Reading what a stream holds: many messages in one round trip, and never less than what was
 //! acknowledged, though any replica may answer.
 //!
-//! A batch is one request to `$JS.API.DIRECT.GET` (ADR-31): the messages, each naming the one
-//! before it, then an end marker. On a replicated stream the replica that answers may lag, so
-//! the leader is asked at the same time where the end is.
+//! [`batch`] makes the round trips; here is what is asked for, and of whom.
 //!
 //! The server gives a batch to any replica, also to one that is frozen, until the other nodes notice.
 //! After such a silence an aggregate is read from the leader for a while, message by message.
+
+mod batch;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::header::HeaderName;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::message::StreamMessage;
@@ -19,30 +20,15 @@ use async_nats::jetstream::stream::{
     DirectGetErrorKind, LastRawMessageErrorKind, RawMessageErrorKind, Stream,
 };
 use async_nats::jetstream::{Context, ErrorCode};
-use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::try_join;
-use jiff::Timestamp;
-use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::patience::{Patience, patiently};
-use super::publish::{ANSWER_WITHIN, EXPECTED_LAST, MESSAGE_ID};
+use super::patience::patiently;
+use super::publish::{EXPECTED_LAST, MESSAGE_ID};
 use super::signing::SIGNATURE;
 use crate::JournalError;
 
-/// The subject that a message is stored under, in answers of batches.
-const SUBJECT: &str = "Nats-Subject";
-/// How many messages one request asks for.
-const BATCH: usize = 4096;
-/// Far below the 64 MB at which a server cuts off a slow client.
-const BATCH_BYTES: u64 = 8 * 1024 * 1024;
-/// How long a replica may lag behind what is acknowledged.
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(10);
-/// How long a replica may say nothing, where there are others.
-const SPEAKS_WITHIN: Duration = Duration::from_secs(1);
 /// How long replicas are not asked after one of them was silent. Its node is given up by the others
 /// within this time (`ping_interval` in `nats.conf`).
 const AVOIDED_FOR: Duration = Duration::from_secs(5);
@@ -103,26 +89,6 @@ impl Stored {
 pub(super) struct Found {
     pub(super) sequence: u64,
     pub(super) id: Option<Uuid>,
-}
-
-/// A request for a batch, from a sequence or from a moment on.
-#[derive(Debug, Serialize)]
-struct Ask<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_time: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_by_subj: Option<&'a str>,
-    batch: usize,
-    max_bytes: u64,
-}
-
-/// A batch, and whether there is more behind it, as the replica that answered knows.
-#[derive(Debug)]
-struct Batch {
-    messages: Vec<Stored>,
-    more: bool,
 }
 
 impl Source {
@@ -188,24 +154,6 @@ impl Source {
         .await
     }
 
-    /// A sequence before every message that the server took at this moment or later.
-    pub(super) async fn before(&self, moment: Timestamp) -> Result<u64, JournalError> {
-        let end = self.last().await?;
-        let ask = Ask {
-            seq: None,
-            start_time: Some(moment),
-            next_by_subj: None,
-            batch: 1,
-            max_bytes: BATCH_BYTES,
-        };
-        let first = patiently(|| self.asked(&ask)).await?;
-        Ok(match first.messages.first() {
-            Some(message) => message.sequence - 1,
-            // The replica that answered may lack the last ones.
-            None => end.saturating_sub(BATCH as u64),
-        })
-    }
-
     /// The sequence of the last message.
     pub(super) async fn last(&self) -> Result<u64, JournalError> {
         patiently(|| async {
@@ -240,12 +188,6 @@ impl Source {
             | GetStreamErrorKind::Request
             | GetStreamErrorKind::InvalidStreamName => false,
         })
-    }
-
-    /// At most one batch of messages behind a sequence, as any replica has them: perhaps not the last
-    /// ones yet.
-    pub(super) async fn some_after(&self, after: u64) -> Result<Vec<Stored>, JournalError> {
-        Ok(self.batch(None, after, BATCH).await?.messages)
     }
 
     /// The first message of a subject behind a sequence, as the leader has it.
@@ -377,141 +319,6 @@ impl Source {
             .await
             .map_err(JournalError::unavailable)
     }
-
-    /// Batch after batch until the limit, or the end as both the answering replica and the
-    /// leader (`end`) see it.
-    async fn collect(
-        &self,
-        subject: Option<&str>,
-        mut after: u64,
-        limit: usize,
-        end: impl Future<Output = Result<u64, JournalError>>,
-    ) -> Result<Vec<Stored>, JournalError> {
-        let (mut batch, end) = try_join(self.batch(subject, after, limit), end).await?;
-        let mut patience = Patience::new(CATCH_UP_WITHIN);
-        let mut messages = Vec::new();
-        loop {
-            after = batch
-                .messages
-                .last()
-                .map_or(after, |message| message.sequence);
-            messages.append(&mut batch.messages);
-            if messages.len() >= limit || (!batch.more && after >= end) {
-                return Ok(messages);
-            }
-            if !batch.more && !patience.pause().await {
-                return Err(JournalError::unavailable(
-                    "a replica of NATS does not catch up",
-                ));
-            }
-            batch = self.batch(subject, after, limit - messages.len()).await?;
-        }
-    }
-
-    async fn batch(
-        &self,
-        subject: Option<&str>,
-        after: u64,
-        limit: usize,
-    ) -> Result<Batch, JournalError> {
-        let nothing = Batch {
-            messages: Vec::new(),
-            more: false,
-        };
-        if limit == 0 {
-            return Ok(nothing);
-        }
-        self.asked(&Ask {
-            seq: Some(after + 1),
-            start_time: None,
-            next_by_subj: subject,
-            batch: limit.min(BATCH),
-            max_bytes: BATCH_BYTES,
-        })
-        .await
-    }
-
-    async fn asked(&self, ask: &Ask<'_>) -> Result<Batch, JournalError> {
-        let ask = serde_json::to_vec(ask).map_err(JournalError::unavailable)?;
-        let client = self.context.client();
-        let inbox = client.new_inbox();
-        let mut answers = client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(JournalError::unavailable)?;
-        let address = format!("{}.DIRECT.GET.{}", self.api, self.name);
-        client
-            .publish_with_reply(address, inbox, ask.into())
-            .await
-            .map_err(JournalError::unavailable)?;
-        let mut batch = Batch {
-            messages: Vec::new(),
-            more: false,
-        };
-        let mut last = 0;
-        let within = if self.replicated {
-            SPEAKS_WITHIN
-        } else {
-            ANSWER_WITHIN
-        };
-        loop {
-            let next = tokio::time::timeout(within, answers.next()).await;
-            let message = next
-                .map_err(|_| {
-                    self.avoid_replicas();
-                    JournalError::unavailable("a replica of NATS is silent")
-                })?
-                .ok_or_else(|| JournalError::unavailable("the connection to NATS was closed"))?;
-            // A message may have been stored with a status of its own: what tells is its sequence.
-            let is_stored = number(&message, "Nats-Sequence").is_ok();
-            match message.status.map(|status| status.as_u16()) {
-                _ if is_stored => {
-                    let previous = number(&message, "Nats-Last-Sequence")?;
-                    if !batch.messages.is_empty() && previous != last {
-                        return Err(JournalError::unavailable("a part of a batch was lost"));
-                    }
-                    last = number(&message, "Nats-Sequence")?;
-                    let headers = message.headers.as_ref();
-                    let subject = headers.and_then(|headers| headers.get_last(SUBJECT));
-                    let subject = subject.map(ToString::to_string).unwrap_or_default();
-                    let stored = Stored::of(last, subject, headers, message.payload);
-                    batch.messages.push(stored);
-                }
-                Some(204) => {
-                    if number(&message, "Nats-Last-Sequence")? != last {
-                        return Err(JournalError::unavailable("the end of a batch was lost"));
-                    }
-                    batch.more = number(&message, "Nats-Num-Pending")? > 0;
-                    return Ok(batch);
-                }
-                Some(404) => return Ok(batch),
-                None => return Err(JournalError::unavailable("NATS answers without a sequence")),
-                Some(503) => {
-                    return Err(JournalError::unavailable("no NATS server has the stream"));
-                }
-                Some(_) => {
-                    let reason = message.description.unwrap_or_default();
-                    return Err(JournalError::unavailable(format!("NATS: {reason}")));
-                }
-            }
-        }
-    }
-}
-
-/// A number out of a header that the server has added: behind those of the message, which may have the
-/// same name. A server that knows no batches does not send it.
-fn number(message: &Message, name: &str) -> Result<u64, JournalError> {
-    let value = message
-        .headers
-        .as_ref()
-        .and_then(|headers| headers.get_last(name));
-    value
-        .and_then(|value| value.as_str().parse().ok())
-        .ok_or_else(|| {
-            JournalError::unavailable(format!(
-                "NATS answers a batch without {name}; it is too old"
-            ))
-        })
 }
 
 fn id(headers: &HeaderMap) -> Option<Uuid> {
