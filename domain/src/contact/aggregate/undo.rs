@@ -1,10 +1,12 @@
 //! What reverses an earlier event of a contact.
 
+use super::decide::Address;
 use super::{Contact, MAX_ADDRESSES};
 use crate::contact::address::{Email, Phone};
 use crate::contact::command::ContactCommand;
 use crate::contact::event::{ContactEvent, ContactField};
 use crate::undo::{Kept, Reverse};
+use crate::unique::UniqueKind;
 
 /// What of a contact an event is about.
 #[derive(Debug, PartialEq)]
@@ -54,10 +56,18 @@ impl Reverse for Contact {
             (_, ContactEvent::FieldChanged { field, .. }) if thing == other => {
                 Some(format!("{field} was changed since"))
             }
-            (_, ContactEvent::PhoneAdded { .. }) if thing == other => Some(there("phone")),
-            (_, ContactEvent::PhoneRemoved { .. }) if thing == other => Some(gone("phone")),
-            (_, ContactEvent::EmailAdded { .. }) if thing == other => Some(there("email")),
-            (_, ContactEvent::EmailRemoved { .. }) if thing == other => Some(gone("email")),
+            (_, ContactEvent::PhoneAdded { .. }) if thing == other => {
+                Some(there(UniqueKind::Phone))
+            }
+            (_, ContactEvent::PhoneRemoved { .. }) if thing == other => {
+                Some(gone(UniqueKind::Phone))
+            }
+            (_, ContactEvent::EmailAdded { .. }) if thing == other => {
+                Some(there(UniqueKind::Email))
+            }
+            (_, ContactEvent::EmailRemoved { .. }) if thing == other => {
+                Some(gone(UniqueKind::Email))
+            }
             (
                 _,
                 ContactEvent::Created { .. }
@@ -92,30 +102,10 @@ impl Reverse for Contact {
                 from: to.clone(),
                 to: from.clone(),
             }),
-            ContactEvent::PhoneAdded { phone } => {
-                taken_away(&card.phones, phone, "phone")?;
-                Ok(ContactEvent::PhoneRemoved {
-                    phone: phone.clone(),
-                })
-            }
-            ContactEvent::PhoneRemoved { phone } => {
-                put_back(&card.phones, phone, "phone")?;
-                Ok(ContactEvent::PhoneAdded {
-                    phone: phone.clone(),
-                })
-            }
-            ContactEvent::EmailAdded { email } => {
-                taken_away(&card.emails, email, "email")?;
-                Ok(ContactEvent::EmailRemoved {
-                    email: email.clone(),
-                })
-            }
-            ContactEvent::EmailRemoved { email } => {
-                put_back(&card.emails, email, "email")?;
-                Ok(ContactEvent::EmailAdded {
-                    email: email.clone(),
-                })
-            }
+            ContactEvent::PhoneAdded { phone } => taken_away(&card.phones, phone),
+            ContactEvent::PhoneRemoved { phone } => put_back(&card.phones, phone),
+            ContactEvent::EmailAdded { email } => taken_away(&card.emails, email),
+            ContactEvent::EmailRemoved { email } => put_back(&card.emails, email),
             ContactEvent::Removed {} if !self.removed => {
                 Err(Kept::because("the contact was restored since"))
             }
@@ -133,25 +123,27 @@ impl Reverse for Contact {
     }
 }
 
-fn gone(what: &str) -> String {
+fn gone(what: UniqueKind) -> String {
     format!("this {what} was removed since")
 }
 
-fn there(what: &str) -> String {
+fn there(what: UniqueKind) -> String {
     format!("this {what} was added again since")
 }
 
-fn taken_away<T: PartialEq>(list: &[T], value: &T, what: &str) -> Result<(), Kept> {
+fn taken_away<T: Address>(list: &[T], value: &T) -> Result<ContactEvent, Kept> {
     let held = list.contains(value);
-    held.then_some(()).ok_or_else(|| Kept(gone(what)))
+    held.then(|| value.clone().removed())
+        .ok_or_else(|| Kept(gone(T::KIND)))
 }
 
-fn put_back<T: PartialEq>(list: &[T], value: &T, what: &str) -> Result<(), Kept> {
+fn put_back<T: Address>(list: &[T], value: &T) -> Result<ContactEvent, Kept> {
     match list {
-        list if list.contains(value) => Err(Kept(there(what))),
+        list if list.contains(value) => Err(Kept(there(T::KIND))),
         list if list.len() >= MAX_ADDRESSES => Err(Kept(format!(
-            "a contact has at most {MAX_ADDRESSES} {what}s, and this one has them by now"
+            "a contact has at most {MAX_ADDRESSES} {}s, and this one has them by now",
+            T::KIND
         ))),
-        _ => Ok(()),
+        _ => Ok(value.clone().added()),
     }
 }
