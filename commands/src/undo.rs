@@ -1,17 +1,18 @@
 //! Undo of an earlier change, also where later ones followed: what nobody touched since is reversed
 //! by ordinary events, what was touched is kept and says why. Nothing is rewritten.
 //!
+//! - here: what is to be undone, and what came of it; `undoable`: the aggregates whose changes may be
+//!
 //! What is undone is decided on the record's whole history ([`domain::undo`]), and appended directly behind
 //! it or not at all: whoever loses a race looks again, and finds what the winner undid.
 
+mod undoable;
+
 use std::sync::Arc;
 
-use cqrs_es::{Aggregate, AggregateError};
-use domain::contact::aggregate::{Contact, ContactError};
+use cqrs_es::Aggregate;
+use domain::contact::aggregate::Contact;
 use domain::event::Stored;
-use domain::id::{ContactId, LeadId, SaleId};
-use domain::lead::aggregate::Lead;
-use domain::sale::aggregate::Sale;
 use domain::undo::{self, Change, Outcome, Reverse, Undoes};
 use journal::JournalError;
 use journal::entry::{Entry, readable};
@@ -25,6 +26,7 @@ use uuid::Uuid;
 use crate::contacts::{Contacts, ContactsError};
 use crate::desk::{Desk, Handled};
 use crate::origin::{Origin, Undo};
+use undoable::Undoable;
 
 /// How often an undo is prepared anew because its record changed meanwhile.
 const TRIES: u32 = 64;
@@ -50,7 +52,7 @@ pub enum What {
 /// What came of one event that was to be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Undone {
-    /// `lead`, `sale` or `contact`.
+    /// What it is: `lead`, `sale` or `contact`.
     pub subject: String,
     /// Its number.
     pub id: String,
@@ -69,7 +71,7 @@ pub enum UndoError {
     #[error("there is no such change; GET …/timeline shows positions and correlations")]
     Nothing,
     /// Nobody undoes this kind of change.
-    #[error("a change of a {0} is not undone here; leads, sales and contacts are")]
+    #[error("a change of a {0} is not undone here; of {all} it is", all = undoable::ALL.join(", "))]
     Another(String),
     /// Somebody changes the record all the time.
     #[error("the record changes all the time; try again")]
@@ -172,23 +174,7 @@ impl Undoing {
         Ok(caused)
     }
 
-    async fn undo_one(
-        &self,
-        recorded: &Recorded,
-        origin: &Origin,
-    ) -> Result<(Vec<Undone>, Position), UndoError> {
-        let commit = &recorded.commit;
-        let Some(id) = number(recorded) else {
-            return Err(UndoError::Another(commit.category.to_string()));
-        };
-        match commit.category.as_str() {
-            Lead::TYPE => self.reverse::<Lead>(LeadId(id), recorded, origin).await,
-            Sale::TYPE => self.reverse::<Sale>(SaleId(id), recorded, origin).await,
-            _ => self.reverse_contact(ContactId(id), recorded, origin).await,
-        }
-    }
-
-    async fn reverse<A: Handled + Reverse>(
+    async fn reverse<A: Undoable>(
         &self,
         id: A::Id,
         recorded: &Recorded,
@@ -200,35 +186,8 @@ impl Undoing {
                 Prepared::Plan(plan) => plan,
             };
             let command = plan.now.state.compensate(plan.events);
-            match self.desk.send::<A>(id, command, &plan.origin).await {
-                Ok(after) => return Ok((plan.outcomes, after.position())),
-                Err(AggregateError::AggregateConflict) => {}
-                Err(error) => return Err(JournalError::unavailable(error.to_string()).into()),
-            }
-        }
-        Err(UndoError::Busy)
-    }
-
-    /// Through [`Contacts`]: a phone that comes back must be free.
-    async fn reverse_contact(
-        &self,
-        id: ContactId,
-        recorded: &Recorded,
-        origin: &Origin,
-    ) -> Result<(Vec<Undone>, Position), UndoError> {
-        for _ in 0..TRIES {
-            let plan = match Plan::<Contact>::prepare(&self.desk, recorded, origin).await? {
-                Prepared::Done(outcomes, position) => return Ok((outcomes, position)),
-                Prepared::Plan(plan) => plan,
-            };
-            let command = plan.now.state.compensate(plan.events);
-            match self.contacts.change(id, command, &plan.origin).await {
-                Ok(after) => return Ok((plan.outcomes, after.position())),
-                Err(ContactsError::Contact(
-                    AggregateError::AggregateConflict
-                    | AggregateError::UserError(ContactError::MovedOn),
-                )) => {}
-                Err(error) => return Err(error.into()),
+            if let Some(after) = A::append(self, id, command, &plan.origin).await? {
+                return Ok((plan.outcomes, after.position()));
             }
         }
         Err(UndoError::Busy)
@@ -264,17 +223,11 @@ fn all_kept(recorded: &Recorded, reason: &str) -> Result<Vec<Undone>, JournalErr
     Ok(kept.collect())
 }
 
-/// The number of a lead, a sale or a contact; nothing of what cannot be undone.
+/// The number of a record; nothing of what cannot be undone.
 fn number(recorded: &Recorded) -> Option<u64> {
-    let undoable =
-        [Lead::TYPE, Sale::TYPE, Contact::TYPE].contains(&recorded.commit.category.as_str());
-    recorded
-        .commit
-        .id
-        .as_str()
-        .parse()
-        .ok()
-        .filter(|_| undoable)
+    let commit = &recorded.commit;
+    let undone = undoable::ALL.contains(&commit.category.as_str());
+    commit.id.as_str().parse().ok().filter(|_| undone)
 }
 
 /// What an undo comes to.

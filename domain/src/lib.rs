@@ -15,8 +15,10 @@
 //! - [`vault`]: which vault of keys belongs to the log
 //! - [`policy`]: which policies have begun on this log
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
+//! - [`aggregates!`]: the table of all of them
 //! - [`text`]: the one validator of what people type
 
+mod aggregates;
 pub mod automation;
 mod clearing;
 pub mod contact;

@@ -14,7 +14,7 @@ use domain::money::Money;
 use domain::policy::{PolicyId, Start};
 use journal::JournalError;
 use journal::token::Token;
-use schemas::any::DomainEvent;
+use schemas::any::Within as _;
 
 use crate::analysis::{Analyses, AnalysisError};
 
@@ -110,35 +110,22 @@ impl Policy for Automatic {
         let id = fact.recorded.commit.id.as_str();
         let lead = id.parse().map(LeadId).map_err(JournalError::unavailable)?;
         let origin = fact.origin(ACTOR, 0);
-        match &fact.event {
-            DomainEvent::Lead(LeadEvent::MessagesRecorded { .. }) => {
-                self.analyze_after_messages(lead, &origin).await
-            }
-            DomainEvent::Lead(LeadEvent::Analyzed(_)) => {
-                self.transfer_when_ready(lead, &origin).await
-            }
-            DomainEvent::Lead(
-                LeadEvent::Opened { .. }
-                | LeadEvent::DomainSet { .. }
-                | LeadEvent::ContactLinked { .. }
-                | LeadEvent::StageChanged { .. }
-                | LeadEvent::Transferred { .. }
-                | LeadEvent::DomainCleared {}
-                | LeadEvent::ContactUnlinked {}
-                | LeadEvent::MessagesWithdrawn { .. }
-                | LeadEvent::AnalysisWithdrawn {}
-                | LeadEvent::Forgotten {},
-            )
-            | DomainEvent::Sale(_)
-            | DomainEvent::Contact(_)
-            | DomainEvent::Automation(_)
-            | DomainEvent::Key(_)
-            | DomainEvent::Number(_)
-            | DomainEvent::Quarantine(_)
-            | DomainEvent::Unique(_)
-            | DomainEvent::Webhook(_)
-            | DomainEvent::Vault(_)
-            | DomainEvent::Policy(_) => Ok(()),
+        let Some(event) = LeadEvent::within(&fact.event) else {
+            return Ok(());
+        };
+        match event {
+            LeadEvent::MessagesRecorded { .. } => self.analyze_after_messages(lead, &origin).await,
+            LeadEvent::Analyzed(_) => self.transfer_when_ready(lead, &origin).await,
+            LeadEvent::Opened { .. }
+            | LeadEvent::DomainSet { .. }
+            | LeadEvent::ContactLinked { .. }
+            | LeadEvent::StageChanged { .. }
+            | LeadEvent::Transferred { .. }
+            | LeadEvent::DomainCleared {}
+            | LeadEvent::ContactUnlinked {}
+            | LeadEvent::MessagesWithdrawn { .. }
+            | LeadEvent::AnalysisWithdrawn {}
+            | LeadEvent::Forgotten {} => Ok(()),
         }
     }
 }

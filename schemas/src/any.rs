@@ -1,22 +1,7 @@
 //! An event of any aggregate, for those who read the whole log.
 
-use domain::automation::{Automation, AutomationEvent};
-use domain::contact::aggregate::Contact;
-use domain::contact::event::ContactEvent;
 use domain::event::Kind;
 use domain::event::Stored as _;
-use domain::key::{ApiKey, KeyEvent};
-use domain::lead::aggregate::Lead;
-use domain::lead::event::LeadEvent;
-use domain::number::{Numbers, NumbersEvent};
-use domain::policy::{PolicyEvent, PolicyRecord};
-use domain::quarantine::{Quarantine, QuarantineEvent};
-use domain::sale::aggregate::Sale;
-use domain::sale::event::SaleEvent;
-use domain::unique::{Reservations, UniqueEvent};
-use domain::vault::{VaultBinding, VaultEvent};
-use domain::webhook::aggregate::Webhook;
-use domain::webhook::event::WebhookEvent;
 use serde_json::value::RawValue;
 
 use crate::codec::{self, DecodeError};
@@ -28,7 +13,7 @@ pub trait Within: Sized {
 }
 
 macro_rules! any {
-    ($($variant:ident: $aggregate:ty, $event:ty;)+) => {
+    ($($name:ident $variant:ident: $aggregate:ty, $event:ty, $undo:ident;)+) => {
         /// An event of any aggregate.
         #[derive(Debug, Clone, PartialEq)]
         pub enum DomainEvent {
@@ -62,6 +47,11 @@ macro_rules! any {
                 kind.is_none_or(|kind| kind.version < head.version)
             }
 
+            /// As it is stored, before anything is sealed.
+            pub fn encode(&self) -> Result<Box<RawValue>, serde_json::Error> {
+                match self { $(Self::$variant(event) => codec::encode(event)),+ }
+            }
+
             /// Its payload, in today's version.
             pub fn payload(&self) -> Result<serde_json::Value, serde_json::Error> {
                 match self { $(Self::$variant(event) => codec::payload(event)),+ }
@@ -90,16 +80,4 @@ macro_rules! any {
     };
 }
 
-any! {
-    Lead: Lead, LeadEvent;
-    Sale: Sale, SaleEvent;
-    Contact: Contact, ContactEvent;
-    Automation: Automation, AutomationEvent;
-    Key: ApiKey, KeyEvent;
-    Number: Numbers, NumbersEvent;
-    Quarantine: Quarantine, QuarantineEvent;
-    Unique: Reservations, UniqueEvent;
-    Webhook: Webhook, WebhookEvent;
-    Vault: VaultBinding, VaultEvent;
-    Policy: PolicyRecord, PolicyEvent;
-}
+domain::aggregates!(any);

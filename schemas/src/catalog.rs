@@ -1,16 +1,5 @@
 //! The JSON Schema of every event, generated from the types that are written.
 
-use domain::automation::AutomationEvent;
-use domain::contact::event::ContactEvent;
-use domain::key::KeyEvent;
-use domain::lead::event::LeadEvent;
-use domain::number::NumbersEvent;
-use domain::policy::PolicyEvent;
-use domain::quarantine::QuarantineEvent;
-use domain::sale::event::SaleEvent;
-use domain::unique::UniqueEvent;
-use domain::vault::VaultEvent;
-use domain::webhook::event::WebhookEvent;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -46,24 +35,16 @@ pub fn schema(name: &str) -> Option<Value> {
     Some(payload)
 }
 
-/// Every variant of every event enum, as schemars describes adjacently tagged enums.
-fn variants() -> impl Iterator<Item = Value> {
-    [
-        one_of::<LeadEvent>(),
-        one_of::<SaleEvent>(),
-        one_of::<ContactEvent>(),
-        one_of::<AutomationEvent>(),
-        one_of::<KeyEvent>(),
-        one_of::<NumbersEvent>(),
-        one_of::<QuarantineEvent>(),
-        one_of::<UniqueEvent>(),
-        one_of::<WebhookEvent>(),
-        one_of::<VaultEvent>(),
-        one_of::<PolicyEvent>(),
-    ]
-    .into_iter()
-    .flatten()
+macro_rules! variants {
+    ($($name:ident $variant:ident: $aggregate:ty, $event:ty, $undo:ident;)+) => {
+        /// Every variant of every event enum, as schemars describes adjacently tagged enums.
+        fn variants() -> impl Iterator<Item = Value> {
+            [$(one_of::<$event>()),+].into_iter().flatten()
+        }
+    };
 }
+
+domain::aggregates!(variants);
 
 fn one_of<E: JsonSchema>() -> Vec<Value> {
     let settings =

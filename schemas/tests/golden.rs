@@ -189,20 +189,7 @@ fn a_stage_change_of_version_one_had_no_reason() {
 }
 
 fn encoded(event: &DomainEvent) -> String {
-    let raw = match event {
-        DomainEvent::Lead(event) => codec::encode(event),
-        DomainEvent::Sale(event) => codec::encode(event),
-        DomainEvent::Contact(event) => codec::encode(event),
-        DomainEvent::Automation(event) => codec::encode(event),
-        DomainEvent::Key(event) => codec::encode(event),
-        DomainEvent::Number(event) => codec::encode(event),
-        DomainEvent::Quarantine(event) => codec::encode(event),
-        DomainEvent::Unique(event) => codec::encode(event),
-        DomainEvent::Webhook(event) => codec::encode(event),
-        DomainEvent::Vault(event) => codec::encode(event),
-        DomainEvent::Policy(event) => codec::encode(event),
-    };
-    raw.unwrap().get().to_owned()
+    event.encode().unwrap().get().to_owned()
 }
 
 /// One event of every kind.

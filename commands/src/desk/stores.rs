@@ -1,15 +1,5 @@
 //! One store per kind of aggregate.
 
-use domain::automation::Automation;
-use domain::contact::aggregate::Contact;
-use domain::key::ApiKey;
-use domain::lead::aggregate::Lead;
-use domain::number::Numbers;
-use domain::policy::PolicyRecord;
-use domain::quarantine::Quarantine;
-use domain::sale::aggregate::Sale;
-use domain::unique::Reservations;
-use domain::webhook::aggregate::Webhook;
 use journal::Journal;
 use journal::store::{Storable, Store};
 
@@ -21,7 +11,13 @@ use super::serve::{answer, unknown};
 const CACHED: usize = 50_000;
 
 macro_rules! stores {
-    ($($field:ident: $aggregate:ty),+ $(,)?) => {
+    (@served [$($served:tt)*] $name:ident $variant:ident: $aggregate:ty, $event:ty, unserved; $($more:tt)*) => {
+        stores! { @served [$($served)*] $($more)* }
+    };
+    (@served [$($served:tt)*] $name:ident $variant:ident: $aggregate:ty, $event:ty, $undo:ident; $($more:tt)*) => {
+        stores! { @served [$($served)* $name: $aggregate,] $($more)* }
+    };
+    (@served [$($field:ident: $aggregate:ty,)+]) => {
         /// One store per kind of aggregate.
         #[derive(Debug)]
         pub struct Stores {
@@ -57,20 +53,12 @@ macro_rules! stores {
             }
         }
     };
+    ($($aggregates:tt)+) => {
+        stores! { @served [] $($aggregates)+ }
+    };
 }
 
-stores! {
-    leads: Lead,
-    sales: Sale,
-    contacts: Contact,
-    automations: Automation,
-    keys: ApiKey,
-    numbers: Numbers,
-    quarantines: Quarantine,
-    reservations: Reservations,
-    webhooks: Webhook,
-    policies: PolicyRecord,
-}
+domain::aggregates!(stores);
 
 impl Stores {
     /// The log below.

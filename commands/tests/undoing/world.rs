@@ -29,7 +29,7 @@ use journal::memory::MemoryJournal;
 use journal::position::Position;
 use journal::token::{StreamId, Token};
 use proptest::prelude::*;
-use schemas::any::DomainEvent;
+use schemas::any::{DomainEvent, Within as _};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -345,64 +345,75 @@ fn facts(category: &str, events: &[Box<RawValue>]) -> Vec<Fact> {
 }
 
 fn fact(event: &DomainEvent) -> Fact {
-    let plain = |thing: &str, is| Fact {
+    let of_lead = LeadEvent::within(event).map(of_lead);
+    let of_sale = || SaleEvent::within(event).map(of_sale);
+    let of_contact = || ContactEvent::within(event).map(of_contact);
+    let fact = of_lead.or_else(of_sale).or_else(of_contact);
+    fact.unwrap_or_else(|| unreachable!("another record: {event:?}"))
+}
+
+fn plain(thing: &str, is: Says) -> Fact {
+    Fact {
         thing: thing.to_owned(),
         is,
         whole: false,
         forever: false,
-    };
-    let value = |thing: &str, value: String| plain(thing, Says::Value(value));
-    let forever = || Fact {
+    }
+}
+
+fn value(thing: &str, value: String) -> Fact {
+    plain(thing, Says::Value(value))
+}
+
+fn forever() -> Fact {
+    Fact {
         forever: true,
         ..value("opened", "true".to_owned())
-    };
+    }
+}
+
+fn of_lead(event: &LeadEvent) -> Fact {
     match event {
-        DomainEvent::Lead(event) => match event {
-            LeadEvent::Opened { .. } => forever(),
-            LeadEvent::StageChanged { to, .. } => value("stage", to.to_string()),
-            LeadEvent::DomainSet { business_domain } => {
-                value("domain", format!("{:?}", Some(business_domain)))
-            }
-            LeadEvent::ContactLinked { contact } => {
-                value("contact", format!("{:?}", Some(contact)))
-            }
-            LeadEvent::MessagesRecorded { increment, .. } => {
-                plain(SUM, Says::More((*increment).into()))
-            }
-            LeadEvent::Analyzed(analysis) => value("score", format!("{:?}", Some(analysis.score))),
-            LeadEvent::DomainCleared {}
-            | LeadEvent::ContactUnlinked {}
-            | LeadEvent::MessagesWithdrawn { .. }
-            | LeadEvent::AnalysisWithdrawn {}
-            | LeadEvent::Forgotten {}
-            | LeadEvent::Transferred { .. } => unreachable!("only undos do this here: {event:?}"),
+        LeadEvent::Opened { .. } => forever(),
+        LeadEvent::StageChanged { to, .. } => value("stage", to.to_string()),
+        LeadEvent::DomainSet { business_domain } => {
+            value("domain", format!("{:?}", Some(business_domain)))
+        }
+        LeadEvent::ContactLinked { contact } => value("contact", format!("{:?}", Some(contact))),
+        LeadEvent::MessagesRecorded { increment, .. } => {
+            plain(SUM, Says::More((*increment).into()))
+        }
+        LeadEvent::Analyzed(analysis) => value("score", format!("{:?}", Some(analysis.score))),
+        LeadEvent::DomainCleared {}
+        | LeadEvent::ContactUnlinked {}
+        | LeadEvent::MessagesWithdrawn { .. }
+        | LeadEvent::AnalysisWithdrawn {}
+        | LeadEvent::Forgotten {}
+        | LeadEvent::Transferred { .. } => unreachable!("only undos do this here: {event:?}"),
+    }
+}
+
+fn of_sale(event: &SaleEvent) -> Fact {
+    match event {
+        SaleEvent::Opened { .. } => forever(),
+        SaleEvent::StageChanged { to, .. } => value("stage", to.to_string()),
+    }
+}
+
+fn of_contact(event: &ContactEvent) -> Fact {
+    match event {
+        ContactEvent::Created { .. } => Fact {
+            whole: true,
+            ..value(EXISTENCE, "true".to_owned())
         },
-        DomainEvent::Sale(SaleEvent::Opened { .. }) => forever(),
-        DomainEvent::Sale(SaleEvent::StageChanged { to, .. }) => value("stage", to.to_string()),
-        DomainEvent::Contact(event) => match event {
-            ContactEvent::Created { .. } => Fact {
-                whole: true,
-                ..value(EXISTENCE, "true".to_owned())
-            },
-            ContactEvent::FieldChanged { field, to, .. } => {
-                value(field.as_str(), format!("{to:?}"))
-            }
-            ContactEvent::PhoneAdded { phone } => value(&phone.to_string(), "true".to_owned()),
-            ContactEvent::PhoneRemoved { phone } => value(&phone.to_string(), "false".to_owned()),
-            ContactEvent::Removed {} => value(EXISTENCE, "false".to_owned()),
-            ContactEvent::EmailAdded { .. }
-            | ContactEvent::EmailRemoved { .. }
-            | ContactEvent::Restored {}
-            | ContactEvent::ReservationLapsed {}
-            | ContactEvent::Erased {} => unreachable!("not done here: {event:?}"),
-        },
-        DomainEvent::Automation(_)
-        | DomainEvent::Key(_)
-        | DomainEvent::Number(_)
-        | DomainEvent::Quarantine(_)
-        | DomainEvent::Unique(_)
-        | DomainEvent::Webhook(_)
-        | DomainEvent::Vault(_)
-        | DomainEvent::Policy(_) => unreachable!("another record"),
+        ContactEvent::FieldChanged { field, to, .. } => value(field.as_str(), format!("{to:?}")),
+        ContactEvent::PhoneAdded { phone } => value(&phone.to_string(), "true".to_owned()),
+        ContactEvent::PhoneRemoved { phone } => value(&phone.to_string(), "false".to_owned()),
+        ContactEvent::Removed {} => value(EXISTENCE, "false".to_owned()),
+        ContactEvent::EmailAdded { .. }
+        | ContactEvent::EmailRemoved { .. }
+        | ContactEvent::Restored {}
+        | ContactEvent::ReservationLapsed {}
+        | ContactEvent::Erased {} => unreachable!("not done here: {event:?}"),
     }
 }
