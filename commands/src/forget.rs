@@ -110,6 +110,12 @@ pub const fn contact_of(event: &LeadEvent) -> Option<ContactId> {
         | LeadEvent::DomainCleared {}
         | LeadEvent::ContactUnlinked {}
         | LeadEvent::MessagesWithdrawn { .. }
+        | LeadEvent::FieldChanged { .. }
+        | LeadEvent::ExpectedAmountChanged { .. }
+        | LeadEvent::TagAdded { .. }
+        | LeadEvent::TagRemoved { .. }
+        | LeadEvent::Noted { .. }
+        | LeadEvent::NoteWithdrawn { .. }
         | LeadEvent::AnalysisWithdrawn {}
         | LeadEvent::Transferred { .. }
         | LeadEvent::Forgotten {} => None,

@@ -10,6 +10,7 @@ use commands::origin::Origin;
 use domain::id::{LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::lead::details::Edit;
 use domain::lead::stage::LeadSource;
 use jiff::SignedDuration;
 use journal::Journal;
@@ -39,6 +40,7 @@ async fn streams_go_on_and_time_never_runs_backwards_in_them() {
         source: LeadSource::Manual,
         business_domain: None,
         contact: None,
+        edit: Edit::default(),
     };
     desk.send::<Lead>(LeadId(1), open, &origin).await.unwrap();
     for (version, jump) in (2..).zip(jumps()) {

@@ -124,6 +124,12 @@ impl Policy for Automatic {
             | LeadEvent::DomainCleared {}
             | LeadEvent::ContactUnlinked {}
             | LeadEvent::MessagesWithdrawn { .. }
+            | LeadEvent::FieldChanged { .. }
+            | LeadEvent::ExpectedAmountChanged { .. }
+            | LeadEvent::TagAdded { .. }
+            | LeadEvent::TagRemoved { .. }
+            | LeadEvent::Noted { .. }
+            | LeadEvent::NoteWithdrawn { .. }
             | LeadEvent::AnalysisWithdrawn {}
             | LeadEvent::Forgotten {} => Ok(()),
         }

@@ -136,7 +136,7 @@ impl Backtest {
                         lead.paid = true;
                     }
                 }
-                SaleEvent::StageChanged { .. } => {}
+                SaleEvent::StageChanged { .. } | SaleEvent::AmountChanged { .. } => {}
             }
         }
     }

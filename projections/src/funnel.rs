@@ -79,6 +79,12 @@ impl Projection for Funnel {
                 | LeadEvent::MessagesRecorded { .. }
                 | LeadEvent::MessagesWithdrawn { .. }
                 | LeadEvent::ContactUnlinked {}
+                | LeadEvent::FieldChanged { .. }
+                | LeadEvent::ExpectedAmountChanged { .. }
+                | LeadEvent::TagAdded { .. }
+                | LeadEvent::TagRemoved { .. }
+                | LeadEvent::Noted { .. }
+                | LeadEvent::NoteWithdrawn { .. }
                 | LeadEvent::AnalysisWithdrawn {}
                 | LeadEvent::Forgotten {}
                 | LeadEvent::Analyzed(_) => {}

@@ -16,7 +16,7 @@ pub struct Leads;
 
 impl Projection for Leads {
     const NAME: &'static str = "leads";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const READ_SINCE: u32 = 1;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Loaded<Lead>;

@@ -58,6 +58,7 @@ use projection::{Screen, screen, screen_as};
 pub fn screens() -> Arc<[Box<dyn Screen>]> {
     let screens = [
         screen::<leads::Leads>(),
+        screen_as::<leads::Leads>(2),
         screen::<before::Leads>(),
         screen::<sales::Sales>(),
         screen::<before::Sales>(),

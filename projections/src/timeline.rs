@@ -100,6 +100,12 @@ impl<'a> Timeline<'a> {
                 | LeadEvent::DomainCleared {}
                 | LeadEvent::ContactUnlinked {}
                 | LeadEvent::MessagesWithdrawn { .. }
+                | LeadEvent::FieldChanged { .. }
+                | LeadEvent::ExpectedAmountChanged { .. }
+                | LeadEvent::TagAdded { .. }
+                | LeadEvent::TagRemoved { .. }
+                | LeadEvent::Noted { .. }
+                | LeadEvent::NoteWithdrawn { .. }
                 | LeadEvent::AnalysisWithdrawn {}
                 | LeadEvent::Forgotten {} => None,
             });

@@ -13,6 +13,7 @@ use domain::contact::event::{ContactEvent, ContactField};
 use domain::effect::{CameDue, Claimed, Lost, Outcome, Report, Settled};
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::key::{KeyEvent, Role};
+use domain::lead::details::LeadField;
 use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
@@ -255,6 +256,14 @@ fn samples() -> Vec<DomainEvent> {
             reason: None,
         }
         .into(),
+        SaleEvent::AmountChanged {
+            from: money,
+            to: Money {
+                minor: 9990,
+                ..money
+            },
+        }
+        .into(),
         ContactEvent::Created {
             name: "Olena Koval".into(),
             company: Some("Acme".into()),
@@ -293,6 +302,29 @@ fn samples() -> Vec<DomainEvent> {
         .into(),
         LeadEvent::AnalysisWithdrawn {}.into(),
         LeadEvent::Forgotten {}.into(),
+        LeadEvent::FieldChanged {
+            field: LeadField::Title,
+            from: None,
+            to: Some("Two pools".into()),
+        }
+        .into(),
+        LeadEvent::ExpectedAmountChanged {
+            from: None,
+            to: Some(money),
+        }
+        .into(),
+        LeadEvent::TagAdded { tag: "vip".into() }.into(),
+        LeadEvent::TagRemoved { tag: "vip".into() }.into(),
+        LeadEvent::Noted {
+            number: 1,
+            text: "asked for blue".into(),
+        }
+        .into(),
+        LeadEvent::NoteWithdrawn {
+            number: 1,
+            text: "asked for blue".into(),
+        }
+        .into(),
         QuarantineEvent::PositionPassedOver {
             position: "0:1234".into(),
             reason: "its bytes are no commit".into(),

@@ -159,6 +159,7 @@ async fn a_lead_and_its_sale(crm: &Crm, written: &mut Written) {
     let hers = step("qualified", "Zq wants it blue");
     crm.patch("/api/v1/leads/1/stage", hers).await.good();
     written.person("lead.stage_changed", "reason", "Zq wants it blue");
+    written_of_a_lead(crm, written).await;
     for _ in 0..OFTEN {
         let count = json!({ "increment": 1 });
         crm.post("/api/v1/leads/1/messages", count).await.good();
@@ -172,6 +173,31 @@ async fn a_lead_and_its_sale(crm: &Crm, written: &mut Written) {
     crm.patch("/api/v1/sales/1/stage", sold).await.good();
     written.person("sale.stage_changed", "reason", "Zq pays in cash");
     assert_eq!(reused(crm).await, 200);
+}
+
+/// Its title, a tag, and a note that is taken back.
+async fn written_of_a_lead(crm: &Crm, written: &mut Written) {
+    for title in ["Zq two pools", "Zq three pools"] {
+        let change = json!({ "title": title, "utm": { "campaign": "Zq spring" } });
+        crm.patch("/api/v1/leads/1", change).await.good();
+    }
+    written.person("lead.field_changed", "from", "Zq two pools");
+    written.person("lead.field_changed", "to", "Zq three pools");
+    written.also.push("Zq spring".into());
+    let tag = json!({ "tag": "Zq-Vip" });
+    crm.post("/api/v1/leads/1/tags", tag).await.good();
+    let tagged = crm.request(Method::DELETE, "/api/v1/leads/1/tags/zq-vip");
+    crm.send(tagged).await.good();
+    written.person("lead.tag_added", "tag", "zq-vip");
+    written.person("lead.tag_removed", "tag", "zq-vip");
+    let note = json!({ "text": "Zq asked for blue" });
+    crm.post("/api/v1/leads/1/notes", note).await.good();
+    let timeline = crm.get("/api/v1/leads/1/timeline").await.good();
+    let last = timeline.as_array().unwrap().last().unwrap()["position"].clone();
+    let undo = json!({ "position": last });
+    crm.post("/api/v1/undo", undo).await.good();
+    written.person("lead.noted", "text", "Zq asked for blue");
+    written.person("lead.note_withdrawn", "text", "Zq asked for blue");
 }
 
 /// A request with words of an analysis in its answer, under one key.

@@ -1,6 +1,11 @@
 //! Routes that change a lead.
+//!
+//! - `details`: what people write of it
 
-use axum::extract::State;
+pub mod details;
+
+use axum::extract::{Path, State};
+use domain::event::Decide as _;
 use domain::id::{ContactId, LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
@@ -8,15 +13,17 @@ use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use domain::money::{Currency, Money};
 use domain::text;
 use serde::Deserialize;
+use serde_json::Number;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id, Params};
-use super::field::clearable;
+use super::field::{clearable, given};
 use super::problem::Problem;
 use super::views::{LeadView, SaleView};
+use details::{ChangeUtm, Said};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 1000;
@@ -32,6 +39,40 @@ pub struct OpenLead {
     /// Whose interest it is, where that is known.
     #[schema(minimum = 1)]
     pub contact_id: Option<u64>,
+    /// What people call it.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub title: Option<Option<String>>,
+    /// Who works on it.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub owner: Option<Option<String>>,
+    /// What it may bring, in whole units: 10000, or 99.9.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<f64>, exclusive_minimum = 0, maximum = 1_000_000_000_000_u64)]
+    pub expected_amount: Option<Option<Number>>,
+    /// ISO 4217; the configured one unless named.
+    pub expected_currency: Option<Currency>,
+    /// All tags from now on; they are kept in lower case.
+    #[schema(max_items = 50)]
+    pub tags: Option<Vec<String>>,
+    /// Where it was found.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<ChangeUtm>)]
+    pub utm: Option<Option<ChangeUtm>>,
+}
+
+impl OpenLead {
+    fn said(self) -> Said {
+        Said {
+            title: self.title,
+            owner: self.owner,
+            expected_amount: self.expected_amount,
+            expected_currency: self.expected_currency,
+            tags: self.tags,
+            utm: self.utm,
+        }
+    }
 }
 
 /// What became known about a lead; what is left out stays, `null` is not known after all.
@@ -46,6 +87,59 @@ pub struct DescribeLead {
     #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<u64>, minimum = 1)]
     pub contact_id: Option<Option<u64>>,
+    /// What people call it.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub title: Option<Option<String>>,
+    /// Who works on it.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub owner: Option<Option<String>>,
+    /// What it may bring, in whole units: 10000, or 99.9.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<f64>, exclusive_minimum = 0, maximum = 1_000_000_000_000_u64)]
+    pub expected_amount: Option<Option<Number>>,
+    /// ISO 4217; the configured one unless named.
+    pub expected_currency: Option<Currency>,
+    /// All tags from now on; they are kept in lower case.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, max_items = 50)]
+    pub tags: Option<Vec<String>>,
+    /// Where it was found.
+    #[serde(default, deserialize_with = "clearable")]
+    #[schema(value_type = Option<ChangeUtm>)]
+    pub utm: Option<Option<ChangeUtm>>,
+}
+
+/// A tag to put on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddTag {
+    /// One line; it is kept in lower case.
+    #[schema(min_length = 1, max_length = 50)]
+    pub tag: String,
+}
+
+/// Something to write down.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddNote {
+    /// What; it stands in the timeline.
+    #[schema(min_length = 1, max_length = 10000)]
+    pub text: String,
+}
+
+impl DescribeLead {
+    fn said(self) -> Said {
+        Said {
+            title: self.title,
+            owner: self.owner,
+            expected_amount: self.expected_amount,
+            expected_currency: self.expected_currency,
+            tags: self.tags,
+            utm: self.utm,
+        }
+    }
 }
 
 /// A step along the pipeline.
@@ -104,19 +198,17 @@ pub async fn open(
     caller: Caller,
     Body(ask): Body<OpenLead>,
 ) -> Result<Changed<LeadView>, Problem> {
-    let OpenLead {
-        source,
-        business_domain,
-        contact_id,
-    } = ask;
-    let (origin, contact) = (caller.origin(), contact_id.map(ContactId));
+    let (origin, contact) = (caller.origin(), ask.contact_id.map(ContactId));
+    let command = LeadCommand::Open {
+        source: ask.source,
+        business_domain: ask.business_domain,
+        contact,
+        edit: ask.said().edit(&api)?,
+    };
+    // What is refused takes no number.
+    Lead::default().decide(command.clone())?;
     api.contacts.expect_present(contact, &origin).await?;
     let id = LeadId(api.numbers.next(NumberKind::Lead, &origin).await?);
-    let command = LeadCommand::Open {
-        source,
-        business_domain,
-        contact,
-    };
     let lead = api.desk.open::<Lead>(id, command, &origin).await?;
     let (view, path) = (LeadView::found(id, &lead)?, format!("/api/v1/leads/{id}"));
     Ok(api
@@ -141,6 +233,7 @@ pub async fn describe(
     let command = LeadCommand::Describe {
         business_domain: ask.business_domain,
         contact,
+        edit: ask.said().edit(&api)?,
     };
     send(&api, LeadId(id), command, &caller).await
 }
@@ -185,6 +278,47 @@ pub async fn record_messages(
         &caller,
     )
     .await
+}
+
+/// Puts a tag on a lead; nothing changes where it has it.
+#[utoipa::path(post, path = "/api/v1/leads/{id}/tags", tag = "leads", operation_id = "add_lead_tag",
+    request_body = AddTag, params(("id" = u64, Path)),
+    responses((status = 200, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn add_tag(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<AddTag>,
+) -> Result<Changed<LeadView>, Problem> {
+    let command = LeadCommand::AddTag { tag: ask.tag };
+    send(&api, LeadId(id), command, &caller).await
+}
+
+/// Takes a tag off a lead; nothing changes where it has it not.
+#[utoipa::path(delete, path = "/api/v1/leads/{id}/tags/{tag}", tag = "leads", operation_id = "remove_lead_tag",
+    params(("id" = u64, Path), ("tag" = String, Path)),
+    responses((status = 200, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn remove_tag(
+    State(api): State<Api>,
+    Path((id, tag)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<Changed<LeadView>, Problem> {
+    let Id(id) = Id::parse(&id)?;
+    send(&api, LeadId(id), LeadCommand::RemoveTag { tag }, &caller).await
+}
+
+/// Writes something down about a lead; it stands in the lead's timeline.
+#[utoipa::path(post, path = "/api/v1/leads/{id}/notes", tag = "leads", operation_id = "add_lead_note",
+    request_body = AddNote, params(("id" = u64, Path)),
+    responses((status = 200, body = LeadView), (status = "4XX", body = Problem)))]
+pub async fn add_note(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<AddNote>,
+) -> Result<Changed<LeadView>, Problem> {
+    let command = LeadCommand::Note { text: ask.text };
+    send(&api, LeadId(id), command, &caller).await
 }
 
 /// Hands a lead to sales, and answers the sale it became.

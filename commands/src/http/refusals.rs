@@ -41,8 +41,15 @@ impl From<LeadError> for Problem {
             LeadError::BadIncrement => Self::invalid("increment", detail),
             LeadError::NotAnalyzed | LeadError::ScoreTooLow { .. } => conflict(GATE),
             LeadError::NoDomain => conflict(GATE).field("business_domain"),
+            LeadError::BadText { field, .. } => Self::invalid(body_field(&field), detail),
+            LeadError::TooManyTags => Self::invalid("tags", detail),
         }
     }
+}
+
+/// A field's name as a body has it: `utm.source`.
+fn body_field(field: &str) -> String {
+    field.replacen("utm_", "utm.", 1)
 }
 
 impl From<SaleError> for Problem {
@@ -54,6 +61,9 @@ impl From<SaleError> for Problem {
             SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
             SaleError::Stale { .. } => conflict(STALE).field("seen"),
             SaleError::Forbidden { .. } => conflict(TRANSITION).field("stage"),
+            SaleError::Closed { .. } => {
+                conflict(("/problems/closed", "The sale is closed")).field("amount")
+            }
         }
     }
 }

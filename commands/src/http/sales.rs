@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 use domain::id::SaleId;
+use domain::money::Currency;
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use domain::sale::stage::SaleStage;
 use serde::Deserialize;
+use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::answer::Changed;
@@ -13,6 +15,7 @@ use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id};
 use super::leads::checked_reason;
+use super::leads::details::money;
 use super::problem::Problem;
 use super::views::SaleView;
 
@@ -27,6 +30,34 @@ pub struct ChangeSaleStage {
     /// Why.
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
+}
+
+/// What is to be corrected.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSale {
+    /// What it is worth, in whole units: 10000, or 99.9.
+    #[schema(value_type = f64, exclusive_minimum = 0, maximum = 1_000_000_000_000_u64)]
+    pub amount: Number,
+    /// ISO 4217; that of the sale unless named.
+    pub currency: Option<Currency>,
+}
+
+/// Corrects what a sale is worth; one that was paid or lost stays as it is.
+#[utoipa::path(patch, path = "/api/v1/sales/{id}", tag = "sales", operation_id = "change_sale", request_body = ChangeSale,
+    params(("id" = u64, Path)), responses((status = 200, body = SaleView), (status = "4XX", body = Problem)))]
+pub async fn change(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<ChangeSale>,
+) -> Result<Changed<SaleView>, Problem> {
+    let now = api.desk.load::<Sale>(&caller.workspace, SaleId(id)).await?;
+    let open = now.state.open.as_ref();
+    let known = open.ok_or_else(|| Problem::unknown("sale", id))?.amount;
+    let currency = ask.currency.unwrap_or(known.currency);
+    let amount = money("amount", &ask.amount, currency)?;
+    send(&api, id, SaleCommand::ChangeAmount { amount }, &caller).await
 }
 
 /// Moves a sale along the pipeline.
@@ -48,6 +79,15 @@ pub async fn change_stage(
         seen,
         reason: checked_reason(reason.as_deref())?,
     };
+    send(&api, id, command, &caller).await
+}
+
+async fn send(
+    api: &Api,
+    id: u64,
+    command: SaleCommand,
+    caller: &Caller,
+) -> Result<Changed<SaleView>, Problem> {
     let (id, origin) = (SaleId(id), caller.changing::<Sale>(SaleId(id)));
     let sale = api.desk.send::<Sale>(id, command, &origin).await?;
     let view = SaleView::found(id, &sale)?;

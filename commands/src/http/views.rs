@@ -3,6 +3,7 @@
 use domain::contact::aggregate::Contact;
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
+use domain::lead::details::{Details, LeadField};
 use domain::lead::scoring::Recommendation;
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use domain::money::{Currency, Money};
@@ -47,6 +48,21 @@ pub struct LeadView {
     pub ai_analyzed_at: Option<Timestamp>,
     /// The sale it became.
     pub sale_id: Option<u64>,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Who works on it.
+    pub owner: Option<String>,
+    /// What it may bring, in whole units: 10000, or 99.9.
+    #[schema(value_type = Option<f64>)]
+    pub expected_amount: Option<Number>,
+    /// ISO 4217.
+    pub expected_currency: Option<Currency>,
+    /// Its tags, in lower case and in their order.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Where it was found.
+    #[serde(default)]
+    pub utm: UtmView,
     /// When it came in.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -57,10 +73,42 @@ pub struct LeadView {
     pub version: u64,
 }
 
+/// Where a lead was found, as the links of a campaign say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UtmView {
+    /// The site that it came from.
+    pub source: Option<String>,
+    /// The kind of advertisement.
+    pub medium: Option<String>,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// The words that were searched for.
+    pub term: Option<String>,
+    /// Which of several links or banners.
+    pub content: Option<String>,
+}
+
+impl UtmView {
+    fn of(details: &Details) -> Self {
+        let text = |field| details.fields.get(&field).cloned();
+        Self {
+            source: text(LeadField::UtmSource),
+            medium: text(LeadField::UtmMedium),
+            campaign: text(LeadField::UtmCampaign),
+            term: text(LeadField::UtmTerm),
+            content: text(LeadField::UtmContent),
+        }
+    }
+}
+
 impl LeadView {
     /// Whom its texts name, where it has any: its contact, or itself while nobody knows whose it is.
     pub(super) fn names(&self) -> Option<About> {
-        self.ai_reason.as_ref()?;
+        let texts = [&self.ai_reason, &self.title, &self.owner];
+        let named = texts.iter().any(|text| text.is_some());
+        if !named && self.tags.is_empty() && self.utm == UtmView::default() {
+            return None;
+        }
         Some(About(match self.contact_id {
             Some(contact) => format!("contact-{contact}"),
             None => format!("lead-{}", self.id),
@@ -137,7 +185,7 @@ impl LeadView {
     #[must_use]
     pub fn of(id: LeadId, loaded: &Loaded<Lead>) -> Option<Self> {
         let lead = loaded.state.open.as_ref()?;
-        let analysis = lead.analysis.as_ref();
+        let (analysis, details) = (lead.analysis.as_ref(), &lead.details);
         Some(Self {
             id: id.0,
             source: lead.source,
@@ -151,6 +199,12 @@ impl LeadView {
             ai_reason: analysis.map(|analysis| analysis.reason.clone()),
             ai_analyzed_at: analysis.map(|analysis| analysis.at),
             sale_id: lead.transfer.map(|(SaleId(id), _)| id),
+            title: details.fields.get(&LeadField::Title).cloned(),
+            owner: details.fields.get(&LeadField::Owner).cloned(),
+            expected_amount: details.expected.map(whole_units),
+            expected_currency: details.expected.map(|money| money.currency),
+            tags: details.tags.iter().cloned().collect(),
+            utm: UtmView::of(details),
             created_at: loaded.created_at?,
             updated_at: loaded.updated_at?,
             version: loaded.version,

@@ -6,6 +6,7 @@ use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::lead::details::Edit;
 use domain::lead::event::LeadEvent;
 use domain::lead::stage::LeadSource;
 use domain::policy::{Mark, PolicyId, Start};
@@ -129,6 +130,7 @@ async fn opened(desk: &Desk, lead: u64) {
         source: LeadSource::Partner,
         business_domain: None,
         contact: None,
+        edit: Edit::default(),
     };
     let origin = Origin::new(main_workspace(), "test");
     desk.send::<Lead>(LeadId(lead), open, &origin)

@@ -63,6 +63,7 @@ mod tests {
     use domain::id::{LeadId, SaleId};
     use domain::lead::aggregate::Lead;
     use domain::lead::command::{Gate, LeadCommand};
+    use domain::lead::details::Edit;
     use domain::lead::event::Analysis;
     use domain::lead::scoring::{Recommendation, Score};
     use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
@@ -109,6 +110,7 @@ mod tests {
                 source: LeadSource::Partner,
                 business_domain: Some(BusinessDomain::First),
                 contact: None,
+                edit: Edit::default(),
             },
             to(LeadStage::Contacted),
             to(LeadStage::Qualified),

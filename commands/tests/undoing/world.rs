@@ -15,6 +15,7 @@ use domain::contact::event::ContactEvent;
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::lead::details::{Edit, LeadField};
 use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
@@ -46,6 +47,11 @@ impl Kind {
     pub const ALL: [Self; 3] = [Self::Lead, Self::Sale, Self::Contact];
 }
 
+const TAGS: [&str; 3] = ["hot", "later", "vip"];
+const WORTH: Money = Money {
+    minor: 100,
+    currency: Currency::Uah,
+};
 const PHONES: [&str; 3] = ["+380671234561", "+380671234562", "+380671234563"];
 
 /// Something done to a record; each kind makes of it what it can.
@@ -110,15 +116,12 @@ impl World {
             source: LeadSource::Manual,
             business_domain: None,
             contact: None,
+            edit: Edit::default(),
         };
         desk.send::<Lead>(LeadId(1), open, &origin()).await.unwrap();
-        let amount = Money {
-            minor: 100,
-            currency: Currency::Uah,
-        };
         let open = SaleCommand::Open {
             lead: LeadId(1),
-            amount,
+            amount: WORTH,
         };
         desk.send::<Sale>(SaleId(1), open, &origin()).await.unwrap();
         let card = Card {
@@ -170,20 +173,32 @@ impl World {
                 let lead = desk.load::<Lead>(&workspace(), LeadId(1)).await.unwrap();
                 let lead = lead.state.open.clone().unwrap();
                 let score = lead.analysis.map(|analysis| analysis.score);
-                vec![
+                let title = lead.details.fields.get(&LeadField::Title);
+                let mut shown = vec![
+                    ("title".to_owned(), format!("{title:?}")),
+                    (
+                        "expected".to_owned(),
+                        format!("{:?}", lead.details.expected),
+                    ),
                     ("stage".to_owned(), lead.stage.to_string()),
                     ("domain".to_owned(), format!("{:?}", lead.business_domain)),
                     ("contact".to_owned(), format!("{:?}", lead.contact)),
                     ("score".to_owned(), format!("{score:?}")),
                     (SUM.to_owned(), lead.message_count.to_string()),
-                ]
+                ];
+                shown.extend(TAGS.map(|tag| {
+                    let has = lead.details.tags.contains(tag);
+                    (tag.to_owned(), has.to_string())
+                }));
+                shown
             }
             Kind::Sale => {
                 let sale = desk.load::<Sale>(&workspace(), SaleId(1)).await.unwrap();
-                vec![(
-                    "stage".to_owned(),
-                    sale.state.open.clone().unwrap().stage.to_string(),
-                )]
+                let sale = sale.state.open.clone().unwrap();
+                vec![
+                    ("stage".to_owned(), sale.stage.to_string()),
+                    ("amount".to_owned(), sale.amount.to_string()),
+                ]
             }
             Kind::Contact => {
                 let contact = desk
@@ -277,12 +292,25 @@ fn on_a_lead(deed: &Deed) -> LeadCommand {
                 BusinessDomain::ALL[to.unwrap_or_default() % BusinessDomain::ALL.len()],
             )),
             contact: None,
+            edit: Edit::default(),
         },
         Deed::Say(_, to) => LeadCommand::Describe {
             business_domain: None,
             contact: to.map(|to| Some(ContactId(to as u64))),
+            edit: Edit::default(),
         },
-        Deed::Phones(_) | Deed::Remove => LeadCommand::RecordMessages { increment: 1 },
+        // Several things at once.
+        Deed::Phones(tagged) => {
+            let tags = TAGS.iter().zip(tagged).filter(|(_, tagged)| **tagged);
+            edited(Edit {
+                fields: [(LeadField::Title, tagged[0].then(|| "a title".to_owned()))].into(),
+                expected: Some(tagged[1].then_some(WORTH)),
+                tags: Some(tags.map(|(tag, _)| (*tag).to_owned()).collect()),
+            })
+        }
+        Deed::Remove => LeadCommand::RemoveTag {
+            tag: TAGS[0].to_owned(),
+        },
         Deed::Judge(score) => LeadCommand::RecordAnalysis(Analysis {
             score: Score::from_thousandths(*score).unwrap(),
             recommendation: Recommendation::ALL[0],
@@ -293,11 +321,24 @@ fn on_a_lead(deed: &Deed) -> LeadCommand {
     }
 }
 
+fn edited(edit: Edit) -> LeadCommand {
+    LeadCommand::Describe {
+        business_domain: None,
+        contact: None,
+        edit,
+    }
+}
+
 fn on_a_sale(deed: &Deed) -> SaleCommand {
     let to = match deed {
+        Deed::Judge(more) => {
+            let minor = WORTH.minor + u64::from(*more);
+            let amount = Money { minor, ..WORTH };
+            return SaleCommand::ChangeAmount { amount };
+        }
         Deed::Move(to) => *to,
         Deed::Count(to) => *to as usize,
-        Deed::Say(..) | Deed::Phones(_) | Deed::Judge(_) | Deed::Remove => 1,
+        Deed::Say(..) | Deed::Phones(_) | Deed::Remove => 1,
     };
     SaleCommand::ChangeStage {
         to: SaleStage::ALL[to % SaleStage::ALL.len()],
@@ -384,9 +425,15 @@ fn of_lead(event: &LeadEvent) -> Fact {
             plain(SUM, Says::More((*increment).into()))
         }
         LeadEvent::Analyzed(analysis) => value("score", format!("{:?}", Some(analysis.score))),
+        LeadEvent::FieldChanged { field, to, .. } => value(field.as_str(), format!("{to:?}")),
+        LeadEvent::ExpectedAmountChanged { to, .. } => value("expected", format!("{to:?}")),
+        LeadEvent::TagAdded { tag } => value(tag, "true".to_owned()),
+        LeadEvent::TagRemoved { tag } => value(tag, "false".to_owned()),
         LeadEvent::DomainCleared {}
         | LeadEvent::ContactUnlinked {}
         | LeadEvent::MessagesWithdrawn { .. }
+        | LeadEvent::Noted { .. }
+        | LeadEvent::NoteWithdrawn { .. }
         | LeadEvent::AnalysisWithdrawn {}
         | LeadEvent::Forgotten {}
         | LeadEvent::Transferred { .. } => unreachable!("only undos do this here: {event:?}"),
@@ -397,6 +444,7 @@ fn of_sale(event: &SaleEvent) -> Fact {
     match event {
         SaleEvent::Opened { .. } => forever(),
         SaleEvent::StageChanged { to, .. } => value("stage", to.to_string()),
+        SaleEvent::AmountChanged { to, .. } => value("amount", to.to_string()),
     }
 }
 

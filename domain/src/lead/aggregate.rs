@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Gate, LeadCommand};
+use super::details::{Details, Edit, MAX_TAGS};
 use super::event::{Analysis, LeadEvent};
 use super::scoring::{Inputs, Score};
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::event::{About, Decide, ERASED, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
 use crate::money::Money;
+use crate::text::BadText;
 
 /// A lead as its events made it; the default one has not been opened.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct OpenLead {
     pub analysis: Option<Analysis>,
     /// What it became.
     pub transfer: Option<(SaleId, Money)>,
+    /// What people write of it.
+    #[serde(default)]
+    pub details: Details,
     /// Whether somebody whom it is or was about was forgotten.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forgotten: bool,
@@ -102,6 +107,26 @@ pub enum LeadError {
     /// Sales need to know what it is about.
     #[error("The lead's business_domain is not set; PATCH /api/v1/leads/{{id}} with one first")]
     NoDomain,
+    /// A text is no good.
+    #[error("{field} {why}")]
+    BadText {
+        /// Of which field.
+        field: String,
+        /// Why.
+        why: BadText,
+    },
+    /// More than [`MAX_TAGS`].
+    #[error("a lead has at most {MAX_TAGS} tags; take some off first")]
+    TooManyTags,
+}
+
+impl LeadError {
+    pub(super) fn bad_text(field: &str, why: BadText) -> Self {
+        Self::BadText {
+            field: field.to_owned(),
+            why,
+        }
+    }
 }
 
 impl Decide for Lead {
@@ -113,12 +138,17 @@ impl Decide for Lead {
                     source,
                     business_domain,
                     contact,
+                    edit,
                 },
-            ) => Ok(vec![LeadEvent::Opened {
-                source,
-                business_domain,
-                contact,
-            }]),
+            ) => {
+                let opened = LeadEvent::Opened {
+                    source,
+                    business_domain,
+                    contact,
+                };
+                let known = Details::default().edit(&edit)?;
+                Ok(std::iter::once(opened).chain(known).collect())
+            }
             (Some(_), LeadCommand::Open { .. }) => Err(LeadError::AlreadyOpen),
             (None, _) => Err(LeadError::NotOpen),
             (
@@ -126,8 +156,12 @@ impl Decide for Lead {
                 LeadCommand::Describe {
                     business_domain,
                     contact,
+                    edit,
                 },
-            ) => lead.describe(business_domain, contact),
+            ) => lead.describe(business_domain, contact, &edit),
+            (Some(lead), LeadCommand::AddTag { tag }) => lead.details.add_tag(&tag),
+            (Some(lead), LeadCommand::RemoveTag { tag }) => lead.details.remove_tag(&tag),
+            (Some(lead), LeadCommand::Note { text }) => Ok(vec![lead.details.note(&text)?]),
             (Some(lead), LeadCommand::ChangeStage { to, seen, reason }) => {
                 lead.change_stage(to, seen, reason)
             }
@@ -172,8 +206,12 @@ impl OpenLead {
         &self,
         business_domain: Option<Option<BusinessDomain>>,
         contact: Option<Option<ContactId>>,
+        edit: &Edit,
     ) -> Result<Vec<LeadEvent>, LeadError> {
-        self.alive()?;
+        // What is written of it may be corrected also when it has ended.
+        if business_domain.is_some() || contact.is_some() {
+            self.alive()?;
+        }
         let domain = business_domain
             .filter(|said| *said != self.business_domain)
             .map(|said| match said {
@@ -186,7 +224,8 @@ impl OpenLead {
                 Some(contact) => LeadEvent::ContactLinked { contact },
                 None => LeadEvent::ContactUnlinked {},
             });
-        Ok(domain.into_iter().chain(contact).collect())
+        let edited = self.details.edit(edit)?;
+        Ok(domain.into_iter().chain(contact).chain(edited).collect())
     }
 
     fn change_stage(
@@ -208,7 +247,7 @@ impl OpenLead {
     fn forget(&self) -> Vec<LeadEvent> {
         let known = self.analysis.as_ref();
         let written = known.is_some_and(|analysis| analysis.reason != ERASED);
-        if self.forgotten && !written {
+        if self.forgotten && !written && !self.details.is_written() {
             return Vec::new();
         }
         vec![LeadEvent::Forgotten {}]
@@ -283,6 +322,7 @@ impl Aggregate for Lead {
                 unjudged_messages: 0,
                 analysis: None,
                 transfer: None,
+                details: Details::default(),
                 forgotten: false,
             });
         } else if let Some(lead) = &mut self.open {
@@ -294,7 +334,8 @@ impl Aggregate for Lead {
 impl OpenLead {
     fn apply(&mut self, event: LeadEvent) {
         match event {
-            LeadEvent::Opened { .. } => {}
+            // The text of a note is in the history alone.
+            LeadEvent::Opened { .. } | LeadEvent::NoteWithdrawn { .. } => {}
             LeadEvent::DomainSet { business_domain } => {
                 self.business_domain = Some(business_domain);
             }
@@ -317,9 +358,21 @@ impl OpenLead {
             LeadEvent::AnalysisWithdrawn {} => self.analysis = None,
             LeadEvent::Forgotten {} => {
                 self.forgotten = true;
+                self.details.forget();
                 if let Some(analysis) = &mut self.analysis {
                     ERASED.clone_into(&mut analysis.reason);
                 }
+            }
+            LeadEvent::FieldChanged { field, to, .. } => self.details.set_field(field, to),
+            LeadEvent::ExpectedAmountChanged { to, .. } => self.details.expected = to,
+            LeadEvent::TagAdded { tag } => {
+                self.details.tags.insert(tag);
+            }
+            LeadEvent::TagRemoved { tag } => {
+                self.details.tags.remove(&tag);
+            }
+            LeadEvent::Noted { number, .. } => {
+                (self.details.notes, self.details.noted) = (number, true);
             }
             LeadEvent::Transferred { sale, amount, .. } => {
                 self.stage = LeadStage::Transferred;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::details::Edit;
 use super::event::{Analysis, LeadEvent};
 use super::scoring::Score;
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
@@ -21,6 +22,9 @@ pub enum LeadCommand {
         business_domain: Option<BusinessDomain>,
         /// Whose interest it is, where that is known.
         contact: Option<ContactId>,
+        /// What else is known.
+        #[serde(default)]
+        edit: Edit,
     },
     /// Say or correct what it is about and whose it is; what is `None` stays, `Some(None)` is not
     /// known after all.
@@ -31,6 +35,24 @@ pub enum LeadCommand {
         /// The person.
         #[serde(default, with = "crate::clearing")]
         contact: Option<Option<ContactId>>,
+        /// What people write of it.
+        #[serde(default)]
+        edit: Edit,
+    },
+    /// One tag more.
+    AddTag {
+        /// The tag.
+        tag: String,
+    },
+    /// One tag less.
+    RemoveTag {
+        /// The tag.
+        tag: String,
+    },
+    /// Write something down about it.
+    Note {
+        /// What.
+        text: String,
     },
     /// Move it along the pipeline.
     ChangeStage {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::details::LeadField;
 use super::scoring::{Recommendation, Score};
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::event::stored;
@@ -85,6 +86,52 @@ pub enum LeadEvent {
         /// What the sale is worth.
         amount: Money,
     },
+    /// One text was set, or cleared.
+    #[serde(rename = "lead.field_changed")]
+    FieldChanged {
+        /// Which.
+        field: LeadField,
+        /// What it was.
+        from: Option<String>,
+        /// What it is.
+        to: Option<String>,
+    },
+    /// What it may bring became known, was corrected, or is not known after all.
+    #[serde(rename = "lead.expected_amount_changed")]
+    ExpectedAmountChanged {
+        /// What it was.
+        from: Option<Money>,
+        /// What it is.
+        to: Option<Money>,
+    },
+    /// It was tagged.
+    #[serde(rename = "lead.tag_added")]
+    TagAdded {
+        /// In lower case.
+        tag: String,
+    },
+    /// A tag was taken off.
+    #[serde(rename = "lead.tag_removed")]
+    TagRemoved {
+        /// In lower case.
+        tag: String,
+    },
+    /// Somebody wrote something down about it.
+    #[serde(rename = "lead.noted")]
+    Noted {
+        /// Of this lead's notes, from 1 up.
+        number: u32,
+        /// What.
+        text: String,
+    },
+    /// A note was written by mistake; it stands in the history, crossed out by this.
+    #[serde(rename = "lead.note_withdrawn")]
+    NoteWithdrawn {
+        /// Which.
+        number: u32,
+        /// What it said.
+        text: String,
+    },
     /// A person whom it is or was about asked to be forgotten: what was written of it before it was known
     /// whose it is, and is sealed with its own key, cannot be read any more.
     #[serde(rename = "lead.forgotten")]
@@ -119,5 +166,11 @@ stored!(LeadEvent {
     MessagesWithdrawn = "lead.messages_withdrawn" v 1,
     AnalysisWithdrawn = "lead.analysis_withdrawn" v 1,
     Transferred = "lead.transferred" v 1,
+    FieldChanged = "lead.field_changed" v 1 personal { from: person, to: person },
+    ExpectedAmountChanged = "lead.expected_amount_changed" v 1,
+    TagAdded = "lead.tag_added" v 1 personal { tag: person },
+    TagRemoved = "lead.tag_removed" v 1 personal { tag: person },
+    Noted = "lead.noted" v 1 personal { text: person },
+    NoteWithdrawn = "lead.note_withdrawn" v 1 personal { text: person },
     Forgotten = "lead.forgotten" v 1,
 });

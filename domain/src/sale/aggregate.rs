@@ -35,7 +35,7 @@ pub enum SaleError {
     /// There is no such sale.
     #[error("This sale does not exist")]
     NotOpen,
-    /// It was opened before, for another lead or amount.
+    /// It was opened before, for another lead.
     #[error("This sale was opened before, for lead {lead}")]
     AlreadyOpen {
         /// The lead it is for.
@@ -48,6 +48,12 @@ pub enum SaleError {
         seen: SaleStage,
         /// What is.
         now: SaleStage,
+    },
+    /// A final stage admits no more changes.
+    #[error("This sale is '{stage}', which is final; its amount stays as it is")]
+    Closed {
+        /// The final stage.
+        stage: SaleStage,
     },
     /// The table has no such step.
     #[error("Cannot transition from '{from}' to '{to}'")]
@@ -65,27 +71,38 @@ impl Decide for Sale {
             (None, SaleCommand::Open { lead, amount }) => {
                 Ok(vec![SaleEvent::Opened { lead, amount }])
             }
-            // The policy that opens sales may ask again after a crash.
-            (Some(sale), SaleCommand::Open { lead, amount })
-                if sale.lead == lead && sale.amount == amount =>
-            {
-                Ok(vec![])
-            }
+            // The policy that opens sales may ask again after a crash, also when the amount was
+            // corrected since: a lead is transferred once.
+            (Some(sale), SaleCommand::Open { lead, .. }) if sale.lead == lead => Ok(vec![]),
             (Some(sale), SaleCommand::Open { .. }) => {
                 Err(SaleError::AlreadyOpen { lead: sale.lead })
             }
-            (None, SaleCommand::ChangeStage { .. } | SaleCommand::Compensate { .. }) => {
-                Err(SaleError::NotOpen)
-            }
+            (
+                None,
+                SaleCommand::ChangeStage { .. }
+                | SaleCommand::ChangeAmount { .. }
+                | SaleCommand::Compensate { .. },
+            ) => Err(SaleError::NotOpen),
             (Some(_), SaleCommand::Compensate { events }) => Ok(events),
             (Some(sale), SaleCommand::ChangeStage { to, seen, reason }) => {
                 sale.change_stage(to, seen, reason)
             }
+            (Some(sale), SaleCommand::ChangeAmount { amount }) => sale.change_amount(amount),
         }
     }
 }
 
 impl OpenSale {
+    /// What was paid or given up stays what it was worth then.
+    fn change_amount(&self, to: Money) -> Result<Vec<SaleEvent>, SaleError> {
+        let from = self.amount;
+        match self.stage.next() {
+            _ if from == to => Ok(vec![]),
+            [] => Err(SaleError::Closed { stage: self.stage }),
+            _ => Ok(vec![SaleEvent::AmountChanged { from, to }]),
+        }
+    }
+
     fn change_stage(
         &self,
         to: SaleStage,
@@ -120,6 +137,11 @@ impl Aggregate for Sale {
                     stage: SaleStage::New,
                 });
             }
+            SaleEvent::AmountChanged { to, .. } => {
+                if let Some(sale) = &mut self.open {
+                    sale.amount = to;
+                }
+            }
             SaleEvent::StageChanged { to, .. } => {
                 if let Some(sale) = &mut self.open {
                     sale.stage = to;
@@ -136,6 +158,8 @@ pub enum Thing {
     Existence,
     /// Where it stands.
     Stage,
+    /// What it is worth.
+    Amount,
 }
 
 impl Reverse for Sale {
@@ -145,12 +169,17 @@ impl Reverse for Sale {
         match event {
             SaleEvent::Opened { .. } => Thing::Existence,
             SaleEvent::StageChanged { .. } => Thing::Stage,
+            SaleEvent::AmountChanged { .. } => Thing::Amount,
         }
     }
 
     fn touched(undone: &SaleEvent, later: &SaleEvent) -> Option<String> {
-        let same = Self::thing(undone) == Self::thing(later);
-        same.then(|| "the sale moved on since".to_owned())
+        let thing = Self::thing(undone);
+        let told = match thing {
+            Thing::Existence | Thing::Stage => "the sale moved on since",
+            Thing::Amount => "amount was changed since",
+        };
+        (thing == Self::thing(later)).then(|| told.to_owned())
     }
 
     fn reverse(&self, _before: &Self, undone: &SaleEvent) -> Result<SaleEvent, Kept> {
@@ -162,6 +191,10 @@ impl Reverse for Sale {
                 from: *to,
                 to: *from,
                 reason: Some(format!("undo of {from} to {to}")),
+            }),
+            SaleEvent::AmountChanged { from, to } => Ok(SaleEvent::AmountChanged {
+                from: *to,
+                to: *from,
             }),
         }
     }

@@ -23,6 +23,11 @@ pub enum SaleCommand {
         /// What reverses.
         events: Vec<SaleEvent>,
     },
+    /// Correct what it is worth.
+    ChangeAmount {
+        /// What it is worth.
+        amount: Money,
+    },
     /// Move it along the pipeline.
     ChangeStage {
         /// Where to.

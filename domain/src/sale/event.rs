@@ -30,9 +30,18 @@ pub enum SaleEvent {
         /// Why, in a person's words.
         reason: Option<String>,
     },
+    /// What it is worth was corrected.
+    #[serde(rename = "sale.amount_changed")]
+    AmountChanged {
+        /// What it was.
+        from: Money,
+        /// What it is.
+        to: Money,
+    },
 }
 
 stored!(SaleEvent {
     Opened = "sale.opened" v 1,
     StageChanged = "sale.stage_changed" v 2 personal { reason: person },
+    AmountChanged = "sale.amount_changed" v 1,
 });

@@ -9,6 +9,7 @@ use commands::origin::Origin;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::lead::details::Edit;
 use domain::lead::stage::{LeadSource, LeadStage};
 use journal::Journal;
 use journal::entry::Entry;
@@ -194,6 +195,7 @@ pub async fn open(desk: &Desk, lead: u64) -> Position {
         source: LeadSource::Manual,
         business_domain: None,
         contact: None,
+        edit: Edit::default(),
     };
     desk.send::<Lead>(LeadId(lead), command, &origin)
         .await

@@ -11,6 +11,7 @@ use cqrs_es::AggregateError;
 use domain::id::LeadId;
 use domain::lead::aggregate::{Lead, LeadError};
 use domain::lead::command::LeadCommand;
+use domain::lead::details::Edit;
 use domain::lead::stage::{LeadSource, LeadStage};
 use journal::entry::readable;
 use journal::memory::MemoryJournal;
@@ -83,6 +84,7 @@ impl Ask {
                 source: LeadSource::Manual,
                 business_domain: None,
                 contact: None,
+                edit: Edit::default(),
             },
             Self::Count(increment) => LeadCommand::RecordMessages { increment },
             Self::Move(seen, to) => LeadCommand::ChangeStage {

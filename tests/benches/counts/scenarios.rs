@@ -7,6 +7,7 @@ use commands::origin::Origin;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::lead::details::Edit;
 use domain::lead::stage::LeadSource;
 use journal::Journal;
 use journal::memory::MemoryJournal;
@@ -75,6 +76,7 @@ impl Bench {
                     source: LeadSource::Partner,
                     business_domain: None,
                     contact: None,
+                    edit: Edit::default(),
                 };
                 let opened = self
                     .desk

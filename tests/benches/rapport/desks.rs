@@ -12,6 +12,7 @@ use commands::origin::Origin;
 use domain::id::{LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::lead::details::Edit;
 use domain::lead::stage::{LeadSource, LeadStage};
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
@@ -25,11 +26,12 @@ use crate::load::{Measured, clients, head, row};
 const CLIENTS: [usize; 3] = [1, 32, 128];
 
 /// Opens a lead.
-pub const fn opened() -> LeadCommand {
+pub fn opened() -> LeadCommand {
     LeadCommand::Open {
         source: LeadSource::Partner,
         business_domain: None,
         contact: None,
+        edit: Edit::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::lead::command::LeadCommand::{
     ChangeStage, Describe, Open, RecordAnalysis, RecordMessages, Transfer,
 };
 use crate::lead::command::{Gate, LeadCommand};
+use crate::lead::details::{Edit, LeadField};
 use crate::lead::event::LeadEvent::{
     Analyzed, ContactLinked, ContactUnlinked, DomainCleared, DomainSet, MessagesRecorded, Opened,
     StageChanged, Transferred,
@@ -18,6 +19,7 @@ use crate::lead::event::{Analysis, LeadEvent};
 use crate::lead::scoring::Score;
 use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::money::{Currency, Money};
+use crate::text::BadText;
 use cqrs_es::Aggregate;
 
 use LeadStage::{Contacted, Lost, New, Qualified};
@@ -104,6 +106,7 @@ fn a_lead_is_opened_once() {
         source: LeadSource::Partner,
         business_domain: Some(BusinessDomain::First),
         contact: None,
+        edit: Edit::default(),
     };
     lead()
         .given_no_previous_events()
@@ -203,6 +206,7 @@ fn a_lost_lead_is_never_reopened() {
         .when(Describe {
             business_domain: Some(Some(BusinessDomain::Third)),
             contact: None,
+            edit: Edit::default(),
         })
         .then_expect_error(LeadError::Closed { stage: Lost });
 }
@@ -242,6 +246,7 @@ fn describing_records_only_what_is_new() {
         .when(Describe {
             business_domain: Some(Some(domain)),
             contact: Some(Some(ContactId(3))),
+            edit: Edit::default(),
         })
         .then_expect_events(vec![
             DomainSet {
@@ -256,6 +261,7 @@ fn describing_records_only_what_is_new() {
         .when(Describe {
             business_domain: Some(Some(BusinessDomain::First)),
             contact: None,
+            edit: Edit::default(),
         })
         .then_expect_events(vec![]);
 }
@@ -265,6 +271,7 @@ fn what_is_not_known_after_all_is_cleared_once() {
     let cleared = Describe {
         business_domain: Some(None),
         contact: Some(None),
+        edit: Edit::default(),
     };
     let linked = ContactLinked {
         contact: ContactId(3),
@@ -362,12 +369,12 @@ fn an_old_analysis_does_not_open_the_gate() {
 fn any_command() -> impl Strategy<Value = LeadCommand> {
     let stage = proptest::sample::select(LeadStage::ALL);
     prop_oneof![
-        1 => Just(Open { source: LeadSource::Manual, business_domain: None, contact: None }),
+        1 => Just(Open { source: LeadSource::Manual, business_domain: None, contact: None, edit: Edit::default(), }),
         5 => (stage.clone(), proptest::option::of(stage))
             .prop_map(|(to, seen)| ChangeStage { to, seen, reason: None }),
         1 => any::<u32>().prop_map(|increment| RecordMessages { increment }),
         1 => (0..=1000u16).prop_map(|score| RecordAnalysis(analysis(score))),
-        1 => Just(Describe { business_domain: Some(Some(BusinessDomain::Third)), contact: None }),
+        1 => Just(Describe { business_domain: Some(Some(BusinessDomain::Third)), contact: None, edit: Edit::default(), }),
         2 => Just(transfer()),
     ]
 }
@@ -395,4 +402,141 @@ proptest! {
             prop_assert_eq!(sold, after == Some(LeadStage::Transferred));
         }
     }
+}
+
+fn edited(edit: Edit) -> LeadCommand {
+    Describe {
+        business_domain: None,
+        contact: None,
+        edit,
+    }
+}
+
+fn field_changed(field: LeadField, from: Option<&str>, to: Option<&str>) -> LeadEvent {
+    LeadEvent::FieldChanged {
+        field,
+        from: from.map(Into::into),
+        to: to.map(Into::into),
+    }
+}
+
+fn tagged(tag: &str) -> LeadEvent {
+    LeadEvent::TagAdded { tag: tag.into() }
+}
+
+#[test]
+fn what_people_write_of_it_is_kept_in_one_form_and_only_what_differs_is_an_event() {
+    let title = |text: &str| [(LeadField::Title, Some(text.to_owned()))].into();
+    let edit = Edit {
+        fields: title("  Two\tpools "),
+        expected: Some(Some(AMOUNT)),
+        tags: Some(vec!["VIP".into(), "vip ".into()]),
+    };
+    let known = vec![
+        field_changed(LeadField::Title, None, Some("Two pools")),
+        LeadEvent::ExpectedAmountChanged {
+            from: None,
+            to: Some(AMOUNT),
+        },
+        tagged("vip"),
+    ];
+    lead()
+        .given(vec![opened()])
+        .when(edited(edit.clone()))
+        .then_expect_events(known.clone());
+    let given = [vec![opened()], known].concat();
+    lead()
+        .given(given.clone())
+        .when(edited(edit))
+        .then_expect_events(vec![]);
+    let cleared = Edit {
+        fields: [(LeadField::Title, Some(" ".to_owned()))].into(),
+        expected: Some(None),
+        tags: Some(vec![]),
+    };
+    lead()
+        .given(given)
+        .when(edited(cleared))
+        .then_expect_events(vec![
+            field_changed(LeadField::Title, Some("Two pools"), None),
+            LeadEvent::ExpectedAmountChanged {
+                from: Some(AMOUNT),
+                to: None,
+            },
+            LeadEvent::TagRemoved { tag: "vip".into() },
+        ]);
+}
+
+#[test]
+fn what_is_written_may_be_corrected_when_it_has_ended_and_what_it_is_about_may_not() {
+    let lost = vec![opened(), moved(New, Lost)];
+    lead()
+        .given(lost.clone())
+        .when(LeadCommand::AddTag {
+            tag: "Later".into(),
+        })
+        .then_expect_events(vec![tagged("later")]);
+    lead()
+        .given(lost)
+        .when(Describe {
+            business_domain: None,
+            contact: Some(Some(ContactId(1))),
+            edit: Edit::default(),
+        })
+        .then_expect_error(LeadError::Closed { stage: Lost });
+}
+
+#[test]
+fn notes_are_numbered_and_tags_are_limited() {
+    let noted = |number, text: &str| LeadEvent::Noted {
+        number,
+        text: text.into(),
+    };
+    let note = |text: &str| LeadCommand::Note { text: text.into() };
+    lead()
+        .given(vec![opened(), noted(1, "asked for blue")])
+        .when(note("and green\r\n"))
+        .then_expect_events(vec![noted(2, "and green")]);
+    lead()
+        .given(vec![opened()])
+        .when(note("\u{200b}"))
+        .then_expect_error(LeadError::bad_text("text", BadText::Empty));
+    let many: Vec<_> = (0..50).map(|number| tagged(&number.to_string())).collect();
+    lead()
+        .given([vec![opened()], many].concat())
+        .when(LeadCommand::AddTag { tag: "more".into() })
+        .then_expect_error(LeadError::TooManyTags);
+    lead()
+        .given(vec![opened()])
+        .when(LeadCommand::AddTag {
+            tag: "x".repeat(51),
+        })
+        .then_expect_error(LeadError::bad_text("tag", BadText::TooLong { most: 50 }));
+}
+
+#[test]
+fn who_is_forgotten_takes_along_what_was_written() {
+    let written = vec![
+        opened(),
+        field_changed(LeadField::Owner, None, Some("Olena")),
+        tagged("vip"),
+        LeadEvent::Noted {
+            number: 1,
+            text: "asked for blue".into(),
+        },
+    ];
+    lead()
+        .given(written.clone())
+        .when(LeadCommand::Forget)
+        .then_expect_events(vec![LeadEvent::Forgotten {}]);
+    let mut forgotten = Lead::default();
+    for event in [written.clone(), vec![LeadEvent::Forgotten {}]].concat() {
+        forgotten.apply(event);
+    }
+    let details = forgotten.open.unwrap().details;
+    assert!(details.fields.is_empty() && details.tags.is_empty() && details.notes == 1);
+    lead()
+        .given([written, vec![LeadEvent::Forgotten {}]].concat())
+        .when(LeadCommand::Forget)
+        .then_expect_events(vec![]);
 }

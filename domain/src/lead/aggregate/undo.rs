@@ -2,11 +2,12 @@
 
 use super::Lead;
 use crate::lead::command::LeadCommand;
+use crate::lead::details::LeadField;
 use crate::lead::event::LeadEvent;
 use crate::undo::{Kept, Reverse};
 
 /// What of a lead an event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Thing {
     /// That it came in.
     Existence,
@@ -20,17 +21,34 @@ pub enum Thing {
     Messages,
     /// Its newest judgement.
     Judgement,
+    /// One text.
+    Field(LeadField),
+    /// What it may bring.
+    ExpectedAmount,
+    /// Whether it has this tag.
+    Tag(String),
+    /// One note.
+    Note(u32),
 }
 
 impl Thing {
-    const fn touched(self) -> &'static str {
+    fn touched(&self) -> String {
         match self {
-            Self::Stage | Self::Existence => "the lead moved on since",
-            Self::Domain => "business_domain was changed since",
-            Self::Contact => "contact_id was changed since",
-            Self::Messages => "these messages were withdrawn since",
-            Self::Judgement => "it was analysed or transferred since",
+            Self::Stage | Self::Existence => "the lead moved on since".to_owned(),
+            Self::Domain => "business_domain was changed since".to_owned(),
+            Self::Contact => "contact_id was changed since".to_owned(),
+            Self::Messages => "these messages were withdrawn since".to_owned(),
+            Self::Judgement => "it was analysed or transferred since".to_owned(),
+            Self::Field(field) => format!("{field} was changed since"),
+            Self::ExpectedAmount => "expected_amount was changed since".to_owned(),
+            Self::Tag(_) => "the tag was put on or taken off since".to_owned(),
+            Self::Note(_) => "the note was withdrawn or put back since".to_owned(),
         }
+    }
+
+    /// Whether it is words that go with a person who is forgotten.
+    const fn is_written(&self) -> bool {
+        matches!(self, Self::Field(_) | Self::Tag(_) | Self::Note(_))
     }
 }
 
@@ -47,6 +65,12 @@ impl Reverse for Lead {
             LeadEvent::MessagesRecorded { .. } | LeadEvent::MessagesWithdrawn { .. } => {
                 Thing::Messages
             }
+            LeadEvent::FieldChanged { field, .. } => Thing::Field(*field),
+            LeadEvent::ExpectedAmountChanged { .. } => Thing::ExpectedAmount,
+            LeadEvent::TagAdded { tag } | LeadEvent::TagRemoved { tag } => Thing::Tag(tag.clone()),
+            LeadEvent::Noted { number, .. } | LeadEvent::NoteWithdrawn { number, .. } => {
+                Thing::Note(*number)
+            }
         }
     }
 
@@ -54,14 +78,22 @@ impl Reverse for Lead {
     fn touched(undone: &LeadEvent, later: &LeadEvent) -> Option<String> {
         let thing = Self::thing(undone);
         let transferred = matches!(later, LeadEvent::Transferred { .. });
+        if thing.is_written() && matches!(later, LeadEvent::Forgotten {}) {
+            return Some("it was forgotten since".to_owned());
+        }
         let touched = match thing {
             Thing::Messages => false,
             Thing::Judgement => transferred || Self::thing(later) == thing,
-            Thing::Existence | Thing::Stage | Thing::Domain | Thing::Contact => {
-                Self::thing(later) == thing
-            }
+            Thing::Existence
+            | Thing::Stage
+            | Thing::Domain
+            | Thing::Contact
+            | Thing::Field(_)
+            | Thing::ExpectedAmount
+            | Thing::Tag(_)
+            | Thing::Note(_) => Self::thing(later) == thing,
         };
-        touched.then(|| thing.touched().to_owned())
+        touched.then(|| thing.touched())
     }
 
     fn reverse(&self, before: &Self, undone: &LeadEvent) -> Result<LeadEvent, Kept> {
@@ -110,6 +142,25 @@ impl Reverse for Lead {
             LeadEvent::MessagesWithdrawn { decrement, .. } => Ok(LeadEvent::MessagesRecorded {
                 increment: *decrement,
                 total: now.message_count.saturating_add((*decrement).into()),
+            }),
+            LeadEvent::FieldChanged { field, from, to } => Ok(LeadEvent::FieldChanged {
+                field: *field,
+                from: to.clone(),
+                to: from.clone(),
+            }),
+            LeadEvent::ExpectedAmountChanged { from, to } => Ok(LeadEvent::ExpectedAmountChanged {
+                from: *to,
+                to: *from,
+            }),
+            LeadEvent::TagAdded { tag } => Ok(LeadEvent::TagRemoved { tag: tag.clone() }),
+            LeadEvent::TagRemoved { tag } => Ok(LeadEvent::TagAdded { tag: tag.clone() }),
+            LeadEvent::Noted { number, text } => Ok(LeadEvent::NoteWithdrawn {
+                number: *number,
+                text: text.clone(),
+            }),
+            LeadEvent::NoteWithdrawn { number, text } => Ok(LeadEvent::Noted {
+                number: *number,
+                text: text.clone(),
             }),
         }
     }
