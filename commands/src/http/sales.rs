@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::id::SaleId;
-use domain::money::Currency;
+use domain::money::{Currency, Money};
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use domain::sale::stage::SaleStage;
@@ -52,11 +52,12 @@ pub async fn change(
     caller: Caller,
     Body(ask): Body<ChangeSale>,
 ) -> Result<Changed<SaleView>, Problem> {
+    let amount = money("amount", &ask.amount, api.settings.currency)?;
     let now = api.desk.load::<Sale>(&caller.workspace, SaleId(id)).await?;
     let open = now.state.open.as_ref();
     let known = open.ok_or_else(|| Problem::unknown("sale", id))?.amount;
     let currency = ask.currency.unwrap_or(known.currency);
-    let amount = money("amount", &ask.amount, currency)?;
+    let amount = Money { currency, ..amount };
     send(&api, id, SaleCommand::ChangeAmount { amount }, &caller).await
 }
 
