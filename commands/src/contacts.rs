@@ -4,6 +4,7 @@
 //! values were reserved, or not at all. Nothing is given back when a contact loses a value: whoever
 //! wants it looks at the contact that holds it (see [`domain::unique`]).
 //!
+//! - `finding`: the contact that has a phone or an email, or a new one
 //! - [`holdings`]: reserving, and finding out whether a holder still needs what it holds
 //! - [`audit`]: who shows what and who holds it, read from the whole log, and mended
 //!
@@ -11,6 +12,7 @@
 //! commit of the log.
 
 pub mod audit;
+mod finding;
 mod holdings;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::clock::fresh_id;
 use crate::desk::Desk;
 use crate::numbers::Allocator;
 use crate::origin::Origin;
+pub use finding::Found;
 use holdings::{Attempt, Holdings, shown};
 
 /// How often a change is prepared anew because its contact changed meanwhile.
@@ -70,15 +73,30 @@ pub enum ContactsError {
         /// Which.
         id: ContactId,
     },
+    /// What should be of one person is of several.
+    #[error(
+        "these phones and emails are those of several contacts: {}; send those of one of them",
+        listed(owners)
+    )]
+    Several {
+        /// Whose.
+        owners: Vec<ContactId>,
+    },
     /// The log does not answer.
     #[error("{0}")]
     Failed(AggregateError<std::convert::Infallible>),
+}
+
+fn listed(owners: &[ContactId]) -> String {
+    let numbers = owners.iter().map(ToString::to_string);
+    numbers.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a change may show what the contact did not show before, and has to reserve it.
 const fn may_add(command: &ContactCommand) -> bool {
     match command {
         ContactCommand::Create(_)
+        | ContactCommand::Merge { .. }
         | ContactCommand::AddPhone { .. }
         | ContactCommand::AddEmail { .. }
         | ContactCommand::Compensate { .. } => true,

@@ -48,6 +48,7 @@ pub fn router(api: Api) -> OpenApiRouter {
         .routes(routes!(sales::change))
         .routes(routes!(sales::change_stage))
         .routes(routes!(contacts::create))
+        .routes(routes!(contacts::upsert))
         .routes(routes!(contacts::change, contacts::remove))
         .routes(routes!(contacts::add_phone))
         .routes(routes!(contacts::remove_phone))

@@ -70,6 +70,7 @@ async fn mend(contacts: &Contacts, found: &Disagreement) -> anyhow::Result<Outco
         Err(
             error @ (ContactsError::Contact(_)
             | ContactsError::Unknown { .. }
+            | ContactsError::Several { .. }
             | ContactsError::Failed(_)),
         ) => return Err(error.into()),
     };

@@ -214,6 +214,7 @@ impl Holdings {
         let is_certain = match because {
             ContactsError::Contact(AggregateError::UserError(_))
             | ContactsError::Taken { .. }
+            | ContactsError::Several { .. }
             | ContactsError::Busy { .. } => true,
             ContactsError::Contact(error) if mismatch(error).is_some() => true,
             ContactsError::Contact(

@@ -8,6 +8,7 @@ use domain::contact::address::{AddressError, Email, Phone};
 use domain::contact::aggregate::{Contact, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
 use domain::id::ContactId;
+use journal::store::Loaded;
 use journal::token::Token;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,6 +20,7 @@ use super::extract::{Body, Id, Within};
 use super::field::{clearable, given};
 use super::problem::Problem;
 use super::views::ContactView;
+use crate::contacts::Found;
 
 /// A new contact.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,6 +41,21 @@ pub struct CreateContact {
     pub emails: Vec<String>,
     /// Anything else worth knowing.
     pub note: Option<String>,
+}
+
+impl CreateContact {
+    /// The card that it says, phones and emails in their one form.
+    pub(super) fn card(self, api: &Api) -> Result<Card, Problem> {
+        let region = api.settings.phone_region;
+        Ok(Card {
+            phones: parsed("phones", &self.phones, |text| region.phone(text))?,
+            emails: parsed("emails", &self.emails, Email::try_new)?,
+            name: self.name,
+            company: self.company,
+            role: self.role,
+            note: self.note,
+        })
+    }
 }
 
 /// What changes; what is left out stays, `null` clears a text, a list replaces the list.
@@ -133,31 +150,59 @@ pub async fn create(
     caller: Caller,
     Body(ask): Body<CreateContact>,
 ) -> Result<Changed<ContactView>, Problem> {
-    let region = api.settings.phone_region;
-    let phones = parsed("phones", &ask.phones, |text| region.phone(text))?;
-    let emails = parsed("emails", &ask.emails, Email::try_new)?;
-    let CreateContact {
-        name,
-        company,
-        role,
-        note,
-        ..
-    } = ask;
-    let card = Card {
-        name,
-        company,
-        role,
-        phones,
-        emails,
-        note,
-    };
+    let card = ask.card(&api)?;
     let (id, contact) = api.contacts.create(card, &caller.origin()).await?;
+    made(&api, id, &contact)
+}
+
+/// Finds a contact by its phone or email and takes over what else is known, or creates one. Texts that are
+/// sent replace those that are there; phones and emails come to them.
+#[utoipa::path(post, path = "/api/v1/contacts:upsert", tag = "contacts", operation_id = "upsert_contact",
+    request_body = CreateContact,
+    responses((status = 200, body = ContactView), (status = 201, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn upsert(
+    State(api): State<Api>,
+    caller: Caller,
+    Body(ask): Body<CreateContact>,
+) -> Result<Changed<ContactView>, Problem> {
+    let card = ask.card(&api)?;
+    if card.phones.is_empty() && card.emails.is_empty() {
+        return Err(Problem::invalid(
+            "phones",
+            "send a phone or an email, by which the contact is found",
+        ));
+    }
+    let origin = caller.origin();
+    let found = api.contacts.find_or_create(&card, true, &origin).await?;
+    let Found {
+        id,
+        contact,
+        is_new,
+    } = found;
+    if is_new {
+        made(&api, id, &contact)
+    } else {
+        shown(&api, id, &contact)
+    }
+}
+
+fn made(
+    api: &Api,
+    id: ContactId,
+    contact: &Loaded<Contact>,
+) -> Result<Changed<ContactView>, Problem> {
+    let changed = shown(api, id, contact)?;
+    let created = Some(format!("/api/v1/contacts/{id}"));
+    Ok(Changed { created, ..changed })
+}
+
+fn shown(
+    api: &Api,
+    id: ContactId,
+    contact: &Loaded<Contact>,
+) -> Result<Changed<ContactView>, Problem> {
     Ok(api
-        .created(
-            ContactView::found(id, &contact)?,
-            contact.position(),
-            format!("/api/v1/contacts/{id}"),
-        )
+        .changed(ContactView::found(id, contact)?, contact.position())
         .version(contact.version)
         .about(Contact::TYPE, id))
 }
@@ -291,10 +336,7 @@ async fn send(
 ) -> Result<Changed<ContactView>, Problem> {
     let (id, origin) = (ContactId(id), caller.changing::<Contact>(ContactId(id)));
     let contact = api.contacts.change(id, command, &origin).await?;
-    Ok(api
-        .changed(ContactView::found(id, &contact)?, contact.position())
-        .version(contact.version)
-        .about(Contact::TYPE, id))
+    shown(api, id, &contact)
 }
 
 /// Removes a contact; its phones and emails are free for another.

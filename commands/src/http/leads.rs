@@ -19,10 +19,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;
+use super::contacts::CreateContact;
 use super::extract::{Body, Id, Params};
 use super::field::{clearable, given};
 use super::problem::Problem;
 use super::views::{LeadView, SaleView};
+use crate::origin::Origin;
 use details::{ChangeUtm, Said};
 
 /// The longest reason, in characters.
@@ -39,6 +41,9 @@ pub struct OpenLead {
     /// Whose interest it is, where that is known.
     #[schema(minimum = 1)]
     pub contact_id: Option<u64>,
+    /// Whose interest it is, where their number is not known: found by phone or email and completed, or
+    /// made.
+    pub contact: Option<CreateContact>,
     /// What people call it.
     #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<String>, max_length = 200)]
@@ -196,24 +201,51 @@ pub(super) fn checked_reason(reason: Option<&str>) -> Result<Option<String>, Pro
 pub async fn open(
     State(api): State<Api>,
     caller: Caller,
-    Body(ask): Body<OpenLead>,
+    Body(mut ask): Body<OpenLead>,
 ) -> Result<Changed<LeadView>, Problem> {
-    let (origin, contact) = (caller.origin(), ask.contact_id.map(ContactId));
-    let command = LeadCommand::Open {
-        source: ask.source,
-        business_domain: ask.business_domain,
+    let origin = caller.origin();
+    let (source, business_domain, contact_id) = (ask.source, ask.business_domain, ask.contact_id);
+    let named = ask.contact.take();
+    let edit = ask.said().edit(&api)?;
+    let open = |contact| LeadCommand::Open {
+        source,
+        business_domain,
         contact,
-        edit: ask.said().edit(&api)?,
+        edit: edit.clone(),
     };
-    // What is refused takes no number.
-    Lead::default().decide(command.clone())?;
-    api.contacts.expect_present(contact, &origin).await?;
+    // What is refused takes no number, and makes nobody.
+    Lead::default().decide(open(None))?;
+    let contact = whose(&api, contact_id, named, &origin).await?;
+    let command = open(contact);
     let id = LeadId(api.numbers.next(NumberKind::Lead, &origin).await?);
     let lead = api.desk.open::<Lead>(id, command, &origin).await?;
     let (view, path) = (LeadView::found(id, &lead)?, format!("/api/v1/leads/{id}"));
     Ok(api
         .created(view, lead.position(), path)
         .version(lead.version))
+}
+
+/// The person whom a new lead names.
+async fn whose(
+    api: &Api,
+    id: Option<u64>,
+    named: Option<CreateContact>,
+    origin: &Origin,
+) -> Result<Option<ContactId>, Problem> {
+    let Some(named) = named else {
+        let id = id.map(ContactId);
+        api.contacts.expect_present(id, origin).await?;
+        return Ok(id);
+    };
+    if id.is_some() {
+        let both = "send contact, or contact_id, and not both";
+        return Err(Problem::invalid("contact", both));
+    }
+    let within = |problem: Problem| problem.within("contact");
+    let card = named.card(api).map_err(within)?;
+    let origin = origin.step("contact");
+    let found = api.contacts.find_or_create(&card, false, &origin).await;
+    Ok(Some(found.map_err(|error| within(error.into()))?.id))
 }
 
 /// Says what a lead is about and whose it is.

@@ -62,6 +62,13 @@ impl Problem {
         self
     }
 
+    /// The same of an object in the body: `contact.phones[0]`.
+    #[must_use]
+    pub fn within(mut self, object: &str) -> Self {
+        self.field = self.field.map(|field| format!("{object}.{field}"));
+        self
+    }
+
     /// Seconds to wait before the next try.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u64) -> Self {

@@ -97,6 +97,10 @@ impl From<ContactsError> for Problem {
                     .field(format!("{kind}s"))
                     .retry_after(seconds.into())
             }
+            ContactsError::Several { .. } => {
+                Self::conflict("/problems/several", "Several contacts have it", detail)
+                    .field("phones")
+            }
             ContactsError::Unknown { .. } => Self::invalid("contact_id", detail),
             ContactsError::Failed(error) => failed(error),
         }

@@ -30,6 +30,14 @@ pub enum ContactCommand {
         #[serde(default, with = "crate::clearing")]
         note: Option<Option<String>>,
     },
+    /// Take over what else is known of the person: what is `None` stays, phones and emails come to those
+    /// that are there.
+    Merge {
+        /// What is known.
+        card: Card,
+        /// Whether a text that is known already is replaced.
+        overwrite: bool,
+    },
     /// Add one phone; the others stay.
     AddPhone {
         /// The phone.

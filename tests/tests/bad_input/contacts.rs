@@ -3,6 +3,13 @@
 use crate::wrong::{Wrong, delete, get, patch, post};
 
 pub const WRONG: &[Wrong] = &[
+    post("/api/v1/contacts:upsert", r#"{"name":"X"}"#, 422, "phones"),
+    post(
+        "/api/v1/contacts:upsert",
+        r#"{"name":"X","emails":["x@"]}"#,
+        422,
+        "emails[0]",
+    ),
     post("/api/v1/contacts", r#"{"name":" "}"#, 422, "name"),
     post(
         "/api/v1/contacts",

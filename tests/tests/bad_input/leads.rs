@@ -18,6 +18,30 @@ pub const WRONG: &[Wrong] = &[
     post("/api/v1/leads", r#"{"source":"radio"}"#, 422, "source"),
     post(
         "/api/v1/leads",
+        r#"{"source":"manual","contact":{"name":"X","phones":["+380671234599","12"]}}"#,
+        422,
+        "contact.phones[1]",
+    ),
+    post(
+        "/api/v1/leads",
+        r#"{"source":"manual","contact":{"name":" "}}"#,
+        422,
+        "contact.name",
+    ),
+    post(
+        "/api/v1/leads",
+        r#"{"source":"manual","contact_id":1,"contact":{"name":"X"}}"#,
+        422,
+        "contact",
+    ),
+    post(
+        "/api/v1/leads",
+        r#"{"source":"manual","title":"a\u0007b","contact":{"name":"X"}}"#,
+        422,
+        "title",
+    ),
+    post(
+        "/api/v1/leads",
         r#"{"source":"manual","expected_amount":-5}"#,
         422,
         "expected_amount",

@@ -81,6 +81,7 @@ impl Card {
                 }
                 Ok(events)
             }
+            ContactCommand::Merge { card, overwrite } => self.merged(card, overwrite),
             ContactCommand::AddPhone { phone } => add(&self.phones, phone),
             ContactCommand::AddEmail { email } => add(&self.emails, email),
             ContactCommand::RemovePhone { phone } => Ok(remove(&self.phones, phone)),
@@ -91,6 +92,29 @@ impl Card {
             | ContactCommand::Lapse
             | ContactCommand::Compensate { .. } => Err(ContactError::NotFound),
         }
+    }
+
+    fn merged(&self, given: Card, overwrite: bool) -> Result<Vec<ContactEvent>, ContactError> {
+        let texts = [
+            (ContactField::Name, Some(given.name)),
+            (ContactField::Company, given.company),
+            (ContactField::Role, given.role),
+            (ContactField::Note, given.note),
+        ];
+        let mut events = Vec::new();
+        for (field, text) in texts {
+            // What is no good is refused also where it would not be used.
+            let text = text.map(|text| checked(field, Some(&text))).transpose()?;
+            let Some(text) = text.flatten() else { continue };
+            if overwrite || self.get(field).is_none() {
+                events.extend(self.set(field, Some(&text))?);
+            }
+        }
+        let phones = self.phones.iter().cloned().chain(given.phones);
+        events.extend(replace(&self.phones, phones.collect())?);
+        let emails = self.emails.iter().cloned().chain(given.emails);
+        events.extend(replace(&self.emails, emails.collect())?);
+        Ok(events)
     }
 
     fn set(

@@ -345,3 +345,44 @@ fn a_change_survives_the_wire() {
         change
     );
 }
+
+#[test]
+fn what_else_is_known_of_a_person_comes_to_what_is_there() {
+    let more = || Card {
+        name: "Olena Koval".into(),
+        company: None,
+        role: Some("CEO".into()),
+        phones: vec![phone("+380671112233"), phone("+380501234567")],
+        ..Card::default()
+    };
+    let merge = |overwrite| ContactCommand::Merge {
+        card: more(),
+        overwrite,
+    };
+    let changed = |field, from: Option<&str>, to: &str| ContactEvent::FieldChanged {
+        field,
+        from: from.map(Into::into),
+        to: Some(to.into()),
+    };
+    let role = changed(ContactField::Role, None, "CEO");
+    let added = ContactEvent::PhoneAdded {
+        phone: phone("+380671112233"),
+    };
+    contact()
+        .given(vec![created(olena())])
+        .when(merge(false))
+        .then_expect_events(vec![role.clone(), added.clone()]);
+    let name = changed(ContactField::Name, Some("Olena"), "Olena Koval");
+    contact()
+        .given(vec![created(olena())])
+        .when(merge(true))
+        .then_expect_events(vec![name.clone(), role.clone(), added.clone()]);
+    contact()
+        .given(vec![created(olena()), name, role, added])
+        .when(merge(true))
+        .then_expect_events(vec![]);
+    contact()
+        .given_no_previous_events()
+        .when(merge(true))
+        .then_expect_error(ContactError::NotFound);
+}
