@@ -28,34 +28,39 @@ pub mod undo;
 pub mod version;
 pub mod views;
 
+use domain::key::Role;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use access::{open_to, open_to_forms_and};
 use api::Api;
 
 /// Every route that changes something.
 #[must_use]
 pub fn router(api: Api) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(leads::open))
-        .routes(routes!(leads::describe))
-        .routes(routes!(leads::change_stage))
-        .routes(routes!(leads::record_messages))
-        .routes(routes!(leads::add_tag))
-        .routes(routes!(leads::remove_tag))
-        .routes(routes!(leads::add_note))
-        .routes(routes!(leads::transfer))
-        .routes(routes!(sales::change))
-        .routes(routes!(sales::change_stage))
-        .routes(routes!(contacts::create))
-        .routes(routes!(contacts::upsert))
-        .routes(routes!(contacts::change, contacts::remove))
-        .routes(routes!(contacts::add_phone))
-        .routes(routes!(contacts::remove_phone))
-        .routes(routes!(contacts::add_email))
-        .routes(routes!(contacts::remove_email))
-        .routes(routes!(undo::undo))
-        .routes(routes!(automation::list_rules))
-        .routes(routes!(automation::set_rule))
+        .routes(open_to_forms_and(Role::Operator, routes!(leads::open)))
+        .routes(open_to(Role::Operator, routes!(leads::describe)))
+        .routes(open_to(Role::Operator, routes!(leads::change_stage)))
+        .routes(open_to(Role::Operator, routes!(leads::record_messages)))
+        .routes(open_to(Role::Operator, routes!(leads::add_tag)))
+        .routes(open_to(Role::Operator, routes!(leads::remove_tag)))
+        .routes(open_to(Role::Operator, routes!(leads::add_note)))
+        .routes(open_to(Role::Operator, routes!(leads::transfer)))
+        .routes(open_to(Role::Operator, routes!(sales::change)))
+        .routes(open_to(Role::Operator, routes!(sales::change_stage)))
+        .routes(open_to(Role::Operator, routes!(contacts::create)))
+        .routes(open_to(Role::Operator, routes!(contacts::upsert)))
+        .routes(open_to(
+            Role::Operator,
+            routes!(contacts::change, contacts::remove),
+        ))
+        .routes(open_to(Role::Operator, routes!(contacts::add_phone)))
+        .routes(open_to(Role::Operator, routes!(contacts::remove_phone)))
+        .routes(open_to(Role::Operator, routes!(contacts::add_email)))
+        .routes(open_to(Role::Operator, routes!(contacts::remove_email)))
+        .routes(open_to(Role::Operator, routes!(undo::undo)))
+        .routes(open_to(Role::Analyst, routes!(automation::list_rules)))
+        .routes(open_to(Role::Admin, routes!(automation::set_rule)))
         .with_state(api)
 }

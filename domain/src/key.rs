@@ -14,8 +14,10 @@ use crate::words::words;
 pub const MAX_NAME: usize = 100;
 
 words! {
-    /// What a caller may do; each later one may also do what the earlier ones may.
+    /// What a caller may do; from `analyst` on, each later one may also do what the earlier ones may.
     pub enum Role {
+        /// Hands in leads with a contact, from a page of a site; nothing else, and reads nothing.
+        Form = "form",
         /// Reads screens and analytics.
         Analyst = "analyst",
         /// Works with contacts, leads and sales.

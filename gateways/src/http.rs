@@ -1,11 +1,13 @@
 //! The routes that need the outside world.
 
 use axum::extract::{FromRef, State};
+use commands::http::access::open_to;
 use commands::http::answer::{About, Acknowledged, Changed};
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use domain::id::LeadId;
+use domain::key::Role;
 use domain::lead::aggregate::Lead;
 use domain::lead::scoring::Recommendation;
 use jiff::Timestamp;
@@ -36,7 +38,7 @@ impl FromRef<GatewayApi> for Analyses {
 #[must_use]
 pub fn router(api: GatewayApi) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(analyze))
+        .routes(open_to(Role::Operator, routes!(analyze)))
         .with_state(api)
 }
 

@@ -334,7 +334,7 @@ pub enum Keys {
     Create {
         /// What people call it
         name: String,
-        /// What it may do: analyst, operator, admin, owner
+        /// What it may do: form (hands in leads with a contact), analyst, operator, admin, owner
         #[arg(long, value_parser = parse_role)]
         role: Role,
         #[command(flatten)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use commands::http::access::Access;
+use commands::http::access::{Access, Table};
 use commands::http::limits::Limiter;
 use gateways::http::GatewayApi;
 use gateways::webhooks::http::WebhooksApi;
@@ -148,9 +148,10 @@ async fn asked_to_stop() {
 fn router(system: &System, settings: &Settings, access: Access) -> anyhow::Result<Router> {
     let probes = probes::router(system);
     if !system.plays(RoleOf::Api) {
-        return layers::around(probes, system, settings, access);
+        return layers::around(probes, system, settings, access, Table::default());
     }
     let (routes, mut description) = routes(system, settings.time_zone.clone()).split_for_parts();
+    let table = Table::of(&mut description)?;
     description::complete(&mut description);
     let mut docs = SwaggerUi::new("/docs");
     if let Some(public) = &settings.public_url {
@@ -158,7 +159,8 @@ fn router(system: &System, settings: &Settings, access: Access) -> anyhow::Resul
         docs = docs.config(Config::from(public.of("/openapi.json")));
     }
     let docs = docs.url("/openapi.json", description);
-    layers::around(routes.merge(docs).merge(probes), system, settings, access)
+    let routes = routes.merge(docs).merge(probes);
+    layers::around(routes, system, settings, access, table)
 }
 
 fn routes(system: &System, zone: TimeZone) -> OpenApiRouter {

@@ -14,7 +14,9 @@ pub mod since;
 
 use axum::extract::FromRef;
 use commands::desk::Desk;
+use commands::http::access::open_to;
 use commands::http::answer::Acknowledged;
+use domain::key::Role;
 use jiff::tz::TimeZone;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,18 +46,21 @@ impl FromRef<ReadApi> for Desk {
 #[must_use]
 pub fn router(api: ReadApi) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(leads::list))
-        .routes(routes!(leads::card))
-        .routes(routes!(leads::timeline))
-        .routes(routes!(sales::list))
-        .routes(routes!(sales::card))
-        .routes(routes!(sales::timeline))
-        .routes(routes!(contacts::list))
-        .routes(routes!(contacts::card))
-        .routes(routes!(contacts::timeline))
-        .routes(routes!(dashboard::dashboard))
-        .routes(routes!(dashboard::leads_by_stage))
-        .routes(routes!(dashboard::sales_by_stage))
-        .routes(routes!(dashboard::conversion_funnel))
+        .routes(open_to(Role::Analyst, routes!(leads::list)))
+        .routes(open_to(Role::Analyst, routes!(leads::card)))
+        .routes(open_to(Role::Analyst, routes!(leads::timeline)))
+        .routes(open_to(Role::Analyst, routes!(sales::list)))
+        .routes(open_to(Role::Analyst, routes!(sales::card)))
+        .routes(open_to(Role::Analyst, routes!(sales::timeline)))
+        .routes(open_to(Role::Analyst, routes!(contacts::list)))
+        .routes(open_to(Role::Analyst, routes!(contacts::card)))
+        .routes(open_to(Role::Analyst, routes!(contacts::timeline)))
+        .routes(open_to(Role::Analyst, routes!(dashboard::dashboard)))
+        .routes(open_to(Role::Analyst, routes!(dashboard::leads_by_stage)))
+        .routes(open_to(Role::Analyst, routes!(dashboard::sales_by_stage)))
+        .routes(open_to(
+            Role::Analyst,
+            routes!(dashboard::conversion_funnel),
+        ))
         .with_state(api)
 }

@@ -7,6 +7,7 @@ use stories::crm::{Crm, with};
 stories::on_both_profiles!(
     nobody_without_a_key_sees_anything,
     a_role_opens_its_routes_and_no_others,
+    a_form_hands_in_leads_with_a_contact_and_nothing_else,
     one_workspace_can_read_nothing_of_another,
 );
 
@@ -85,15 +86,16 @@ async fn nobody_without_a_key_sees_anything(crm: Crm) {
 async fn a_role_opens_its_routes_and_no_others(crm: Crm) {
     crm.given_a_lead().await;
     let process = crm_last(&crm);
-    let roles = ["analyst", "operator", "admin", "owner"];
+    let roles = ["form", "analyst", "operator", "admin", "owner"];
     let keys = roles.map(|role| crm.new_key("main", role));
     for (method, path) in routes(&crm).await {
         let least = match (&method, path.as_str()) {
-            (_, path) if path.starts_with("/api/v1/webhooks") => 2,
-            (&Method::GET, _) => 0,
-            (_, path) if path.starts_with("/api/v1/automation") => 2,
-            _ => 1,
+            (_, path) if path.starts_with("/api/v1/webhooks") => 3,
+            (&Method::GET, _) => 1,
+            (_, path) if path.starts_with("/api/v1/automation") => 3,
+            _ => 2,
         };
+        let open_to_forms = method == Method::POST && path == "/api/v1/leads";
         for (rank, key) in keys.iter().enumerate() {
             let answer = crm
                 .send(with(
@@ -104,13 +106,36 @@ async fn a_role_opens_its_routes_and_no_others(crm: Crm) {
             let shut = answer.status == 403;
             assert_eq!(
                 shut,
-                rank < least,
+                rank < least && !(rank == 0 && open_to_forms),
                 "{method} {path} as {}: {}",
                 roles[rank],
                 answer.text
             );
         }
     }
+}
+
+async fn a_form_hands_in_leads_with_a_contact_and_nothing_else(crm: Crm) {
+    let key = crm.new_key("main", "form");
+    let hand_in = async |body: Value| {
+        let request = crm.request_as(crm_last(&crm), &key, Method::POST, "/api/v1/leads");
+        crm.send(with(request, &body)).await
+    };
+    let person = json!({ "name": "Olena", "phones": ["067 123 45 67"] });
+    let lead = json!({ "source": "scanner", "contact": person });
+    assert_eq!(hand_in(lead).await.good()["contact_id"], 1);
+    for without in [
+        json!({ "source": "scanner" }),
+        json!({ "source": "scanner", "contact_id": 1 }),
+    ] {
+        let refused = hand_in(without).await;
+        assert_eq!(
+            (refused.status, &refused.body["field"]),
+            (422, &json!("contact"))
+        );
+    }
+    let lead = crm.request_as(crm_last(&crm), &key, Method::GET, "/api/v1/leads/1");
+    assert_eq!(crm.send(lead).await.status, 403, "it reads nothing");
 }
 
 async fn one_workspace_can_read_nothing_of_another(crm: Crm) {

@@ -1,9 +1,13 @@
 //! The one place that decides who may call what.
+//!
+//! - [`needed`]: which role a route needs
+
+pub mod needed;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use domain::key::Role;
@@ -14,6 +18,7 @@ use super::limits::Limiter;
 use super::problem::Problem;
 use super::site::expect_this_machine;
 use crate::keys::{Holder, Keys};
+pub use needed::{Needed, Table, Undeclared, open_to, open_to_forms_and, operations};
 
 /// How callers are told apart.
 #[derive(Clone)]
@@ -37,36 +42,23 @@ pub enum Access {
 /// What everybody may see: that it lives, and how to use it.
 const PUBLIC: &[&str] = &["/health", READY, "/metrics", "/openapi.json"];
 const READY: &str = "/ready";
+const DOCS: &str = "/docs";
+/// Whoever may read anything.
+const READERS: Needed = Needed {
+    least: Role::Analyst,
+    form: false,
+};
 /// How long it may take to find out who asks for readiness.
 const RECOGNISED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The role a route needs; `None` where it is public.
-#[must_use]
-pub fn needed(method: &Method, path: &str) -> Option<Role> {
-    let below = |prefix: &str| {
-        path == prefix
-            || path
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.starts_with('/'))
-    };
-    let reads = method == Method::GET || method == Method::HEAD;
-    match path {
-        _ if method == Method::OPTIONS || PUBLIC.contains(&path) || below("/docs") => None,
-        // An address may hold a token.
-        _ if below("/api/v1/webhooks") => Some(Role::Admin),
-        _ if reads => Some(Role::Analyst),
-        _ if below("/api/v1/automation") => Some(Role::Admin),
-        _ => Some(Role::Operator),
-    }
-}
-
 impl Access {
     /// Leaves a [`Caller`] with the request, where one is needed, or says why it is refused.
-    pub async fn admit(&self, request: &mut Parts) -> Result<(), Problem> {
-        let Some(needed) = needed(&request.method, request.uri.path()) else {
+    pub async fn admit(&self, table: &Table, request: &mut Parts) -> Result<(), Problem> {
+        if is_public(&request.method, request.uri.path()) {
             self.recognise(request).await;
             return Ok(());
-        };
+        }
+        let needed = needed(table, request);
         let caller = self.caller(request, needed).await?;
         request.extensions.insert(caller);
         Ok(())
@@ -79,7 +71,7 @@ impl Access {
         if request.uri.path() != READY || !known {
             return;
         }
-        let caller = self.caller(request, Role::Analyst);
+        let caller = self.caller(request, READERS);
         let caller = match tokio::time::timeout(RECOGNISED_WITHIN, caller).await {
             Ok(Ok(caller)) => Some(caller),
             Ok(Err(refused)) if [401, 403].contains(&refused.status) => None,
@@ -101,7 +93,7 @@ impl Access {
         }
     }
 
-    async fn caller(&self, request: &Parts, needed: Role) -> Result<Caller, Problem> {
+    async fn caller(&self, request: &Parts, needed: Needed) -> Result<Caller, Problem> {
         match self {
             Self::Open { workspace, origins } => {
                 expect_this_machine(request, origins)?;
@@ -115,13 +107,30 @@ impl Access {
             }
             Self::Keys { keys, limiter } => {
                 let holder = authenticate(keys, limiter, Presented::by(request)).await?;
-                if holder.role < needed {
-                    return Err(forbidden(holder.role, needed));
+                if !needed.allows(holder.role) {
+                    return Err(forbidden(holder.role, needed.least));
                 }
                 Ok(Caller::holding(holder))
             }
         }
     }
+}
+
+/// Whether everybody may call this: that it lives, and how to use it.
+#[must_use]
+pub fn is_public(method: &Method, path: &str) -> bool {
+    let docs = path == DOCS
+        || path
+            .strip_prefix(DOCS)
+            .is_some_and(|rest| rest.starts_with('/'));
+    method == Method::OPTIONS || PUBLIC.contains(&path) || docs
+}
+
+/// Who may call what a request names. That there is no such route is told to whoever may read.
+fn needed(table: &Table, request: &Parts) -> Needed {
+    let route = request.extensions.get::<MatchedPath>();
+    let needed = route.and_then(|route| table.get(&request.method, route.as_str()));
+    needed.unwrap_or(READERS)
 }
 
 /// What a request says of its caller.

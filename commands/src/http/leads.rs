@@ -7,6 +7,7 @@ pub mod details;
 use axum::extract::{Path, State};
 use domain::event::Decide as _;
 use domain::id::{ContactId, LeadId, NumberKind};
+use domain::key::Role;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
@@ -68,6 +69,17 @@ pub struct OpenLead {
 }
 
 impl OpenLead {
+    /// The form of a site names a person, and cannot try numbers of those who are known.
+    fn fit_for(&self, role: Role) -> Result<(), Problem> {
+        if role != Role::Form || (self.contact.is_some() && self.contact_id.is_none()) {
+            return Ok(());
+        }
+        Err(Problem::invalid(
+            "contact",
+            "a key with the role form hands in leads with a contact: send their name, and a phone or an email",
+        ))
+    }
+
     fn said(self) -> Said {
         Said {
             title: self.title,
@@ -203,6 +215,7 @@ pub async fn open(
     caller: Caller,
     Body(mut ask): Body<OpenLead>,
 ) -> Result<Changed<LeadView>, Problem> {
+    ask.fit_for(caller.role)?;
     let origin = caller.origin();
     let (source, business_domain, contact_id) = (ask.source, ask.business_domain, ask.contact_id);
     let named = ask.contact.take();

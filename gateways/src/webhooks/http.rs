@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
+use commands::http::access::open_to;
 use commands::http::answer::{Changed, Removed};
 use commands::http::api::Api;
 use commands::http::caller::Caller;
@@ -14,6 +15,7 @@ use commands::http::problem::Problem;
 use commands::origin::Origin;
 use domain::effect::{FoundOut, Phase};
 use domain::id::{NumberKind, WebhookId};
+use domain::key::Role;
 use domain::webhook::aggregate::Webhook;
 use domain::webhook::command::WebhookCommand;
 use jiff::SignedDuration;
@@ -59,14 +61,14 @@ impl FromRef<WebhooksApi> for ReadApi {
 #[must_use]
 pub fn router(api: WebhooksApi) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(register, list))
-        .routes(routes!(card, change, remove))
-        .routes(routes!(rotate_secret))
-        .routes(routes!(replay))
-        .routes(routes!(test))
-        .routes(routes!(deliveries))
-        .routes(routes!(resend))
-        .routes(routes!(settle))
+        .routes(open_to(Role::Admin, routes!(register, list)))
+        .routes(open_to(Role::Admin, routes!(card, change, remove)))
+        .routes(open_to(Role::Admin, routes!(rotate_secret)))
+        .routes(open_to(Role::Admin, routes!(replay)))
+        .routes(open_to(Role::Admin, routes!(test)))
+        .routes(open_to(Role::Admin, routes!(deliveries)))
+        .routes(open_to(Role::Admin, routes!(resend)))
+        .routes(open_to(Role::Admin, routes!(settle)))
         .with_state(api)
 }
 

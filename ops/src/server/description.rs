@@ -9,11 +9,13 @@
 mod headers;
 mod problems;
 
+use axum::http::Method;
+use commands::http::access::operations;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, OpenApi, PathItem, RefOr, Schema};
+use utoipa::openapi::{Components, OpenApi, RefOr, Schema};
 
 /// An operation, as these rules tell operations apart.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,7 @@ struct Kind {
 pub fn complete(api: &mut OpenApi) {
     for (path, item) in &mut api.paths.paths {
         for (method, operation) in operations(item) {
-            let kind = Kind::of(method, path, operation);
+            let kind = Kind::of(&method, path, operation);
             operation.operation_id = Some(name(operation));
             bound_ids(operation);
             headers::describe(operation, kind);
@@ -56,21 +58,9 @@ pub fn complete(api: &mut OpenApi) {
     api.security = Some(either.into());
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    let all = [
-        ("get", &mut item.get),
-        ("post", &mut item.post),
-        ("patch", &mut item.patch),
-        ("put", &mut item.put),
-        ("delete", &mut item.delete),
-    ];
-    all.into_iter()
-        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
-}
-
 impl Kind {
-    fn of(method: &str, path: &str, operation: &Operation) -> Self {
-        let reads = method == "get";
+    fn of(method: &Method, path: &str, operation: &Operation) -> Self {
+        let reads = method == Method::GET;
         let has = |name: &str| {
             let mut known = parameters(operation);
             known.any(|parameter| parameter.name == name)

@@ -12,7 +12,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use commands::http::access::Access;
+use commands::http::access::{Access, Table};
 use commands::http::answer::POSITION;
 use commands::http::api::Api;
 use commands::http::problem::Problem;
@@ -46,6 +46,8 @@ const WORTH_COMPRESSING: u64 = 1024;
 /// Who may call, and what remembers that he did.
 struct Gate {
     access: Access,
+    /// Who may call which route.
+    table: Table,
     api: Api,
     public: Option<PublicUrl>,
 }
@@ -56,9 +58,11 @@ pub fn around(
     system: &System,
     settings: &Settings,
     access: Access,
+    table: Table,
 ) -> anyhow::Result<Router> {
     let gate = Gate {
         access,
+        table,
         api: system.api.clone(),
         public: settings.public_url.clone(),
     };
@@ -89,7 +93,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
 impl Gate {
     async fn answer(&self, request: Request, next: Next) -> Response {
         let (mut parts, body) = request.into_parts();
-        if let Err(problem) = self.access.admit(&mut parts).await {
+        if let Err(problem) = self.access.admit(&self.table, &mut parts).await {
             return bodies::refuse(problem, body).await;
         }
         let stalled = Stalled::default();

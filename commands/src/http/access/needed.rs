@@ -1,0 +1,149 @@
+//! Which role a route needs: said where the route is made, and shown in the API's description.
+
+use std::collections::HashMap;
+
+use axum::http::Method;
+use domain::key::Role;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{OpenApi, PathItem};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+/// The least role, in the description of an operation.
+const ROLE: &str = "x-role";
+/// Whether keys with the role `form` may call an operation too.
+const FORM: &str = "x-form";
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needed {
+    /// At least this role.
+    pub least: Role,
+    /// Or the form of a site, which may do nothing else.
+    pub form: bool,
+}
+
+impl Needed {
+    /// Whether a role is enough.
+    #[must_use]
+    pub fn allows(self, role: Role) -> bool {
+        match role {
+            Role::Form => self.form,
+            Role::Analyst | Role::Operator | Role::Admin | Role::Owner => role >= self.least,
+        }
+    }
+}
+
+/// Routes for whoever has at least this role.
+pub fn open_to<S>(least: Role, routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
+    declared(Needed { least, form: false }, routes)
+}
+
+/// Routes for whoever has at least this role, and for the form of a site.
+pub fn open_to_forms_and<S>(least: Role, routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S> {
+    declared(Needed { least, form: true }, routes)
+}
+
+fn declared<S>(
+    needed: Needed,
+    (schemas, mut paths, router): UtoipaMethodRouter<S>,
+) -> UtoipaMethodRouter<S> {
+    for (_, operation) in paths.paths.values_mut().flat_map(operations) {
+        let said = ExtensionsBuilder::new().add(ROLE, needed.least.as_str());
+        let said = if needed.form {
+            said.add(FORM, true)
+        } else {
+            said
+        };
+        operation.extensions = Some(said.build());
+    }
+    (schemas, paths, router)
+}
+
+/// The operations of a path, each with its method.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PATCH, &mut item.patch),
+        (Method::PUT, &mut item.put),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Who may call which route, by method and template.
+#[derive(Debug, Clone, Default)]
+pub struct Table(HashMap<(Method, String), Needed>);
+
+/// A route was made without saying who may call it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{method} {path} does not say which role it needs: make it with open_to")]
+pub struct Undeclared {
+    /// Its method.
+    pub method: Method,
+    /// Its template.
+    pub path: String,
+}
+
+impl Table {
+    /// What the routes of a description say; one that says nothing is refused.
+    pub fn of(api: &mut OpenApi) -> Result<Self, Undeclared> {
+        let mut table = HashMap::new();
+        for (path, item) in &mut api.paths.paths {
+            for (method, operation) in operations(item) {
+                let needed = read(operation).ok_or_else(|| Undeclared {
+                    method: method.clone(),
+                    path: path.clone(),
+                })?;
+                table.insert((method, path.clone()), needed);
+            }
+        }
+        Ok(Self(table))
+    }
+
+    /// Who may call a route; `None` where there is none such.
+    #[must_use]
+    pub fn get(&self, method: &Method, template: &str) -> Option<Needed> {
+        let method = if method == Method::HEAD {
+            Method::GET
+        } else {
+            method.clone()
+        };
+        self.0.get(&(method, template.to_owned())).copied()
+    }
+}
+
+fn read(operation: &Operation) -> Option<Needed> {
+    let said = operation.extensions.as_ref()?;
+    Some(Needed {
+        least: Role::parse(said.get(ROLE)?.as_str()?)?,
+        form: said.get(FORM).is_some_and(|form| form == true),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Needed, Role};
+
+    #[test]
+    fn a_form_may_do_what_is_for_forms_and_nothing_else() {
+        let all = |needed: Needed| Role::ALL.iter().filter(move |role| needed.allows(**role));
+        let names = |needed| all(needed).map(|role| role.as_str()).collect::<Vec<_>>();
+        let [least, form] = [Role::Operator, Role::Form];
+        assert_eq!(
+            names(Needed { least, form: false }),
+            ["operator", "admin", "owner"]
+        );
+        let with_forms = names(Needed { least, form: true });
+        assert_eq!(with_forms, ["form", "operator", "admin", "owner"]);
+        assert!(
+            !Needed {
+                least: Role::Analyst,
+                form: false
+            }
+            .allows(form)
+        );
+    }
+}
