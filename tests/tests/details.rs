@@ -7,6 +7,7 @@ use stories::crm::Crm;
 stories::on_both_profiles!(
     what_is_written_of_a_lead_is_shown_and_cleared_and_remembered,
     two_who_tag_at_once_lose_nothing,
+    a_transfer_says_its_amount_in_the_body_too,
     an_amount_of_a_sale_is_corrected_until_it_has_ended,
 );
 
@@ -79,6 +80,18 @@ async fn two_who_tag_at_once_lose_nothing(crm: Crm) {
     let off = crm.request(Method::DELETE, &format!("{path}/TAG%203"));
     let left = crm.send(off).await.good()["tags"].clone();
     assert_eq!(left.as_array().unwrap().len(), 7);
+}
+
+async fn a_transfer_says_its_amount_in_the_body_too(crm: Crm) {
+    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
+    let path = format!("/api/v1/leads/{lead}");
+    crm.post(&format!("{path}/analyze"), json!({})).await.good();
+    let worth = json!({ "amount": 99.9, "currency": "USD" });
+    let sale = crm.post(&format!("{path}/transfer"), worth).await.good();
+    assert_eq!(
+        (&sale["amount"], &sale["currency"]),
+        (&json!(99.9), &json!("USD"))
+    );
 }
 
 async fn an_amount_of_a_sale_is_corrected_until_it_has_ended(crm: Crm) {

@@ -21,12 +21,12 @@ use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;
 use super::contacts::CreateContact;
-use super::extract::{Body, Id, Params};
+use super::extract::{Body, Id, OptionalBody, Params};
 use super::field::{clearable, given};
 use super::problem::Problem;
 use super::views::{LeadView, SaleView};
 use crate::origin::Origin;
-use details::{ChangeUtm, Said};
+use details::{ChangeUtm, Said, money};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 1000;
@@ -186,6 +186,17 @@ const fn one() -> u32 {
     1
 }
 
+/// What a transfer is worth, where the query does not say it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferLead {
+    /// Whole units: 10000, or 99.9.
+    #[schema(value_type = Option<f64>, exclusive_minimum = 0, maximum = 1_000_000_000_000_u64)]
+    pub amount: Option<Number>,
+    /// ISO 4217; the configured one unless named.
+    pub currency: Option<Currency>,
+}
+
 /// What a transfer is worth.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -193,9 +204,37 @@ const fn one() -> u32 {
 pub struct TransferParams {
     /// Whole units, at most two decimals and at most 1000000000000: `10000`, `99.90`.
     #[param(pattern = r"^[0-9]{1,13}(\.[0-9]{1,2})?$")]
-    pub amount: String,
+    pub amount: Option<String>,
     /// ISO 4217; the configured one unless named.
     pub currency: Option<Currency>,
+}
+
+impl TransferParams {
+    /// What the query says, or the body; not both.
+    fn amount(&self, body: &TransferLead, usual: Currency) -> Result<Money, Problem> {
+        let said = (&self.amount, &body.amount);
+        let currency = match (self.currency, body.currency) {
+            (Some(_), Some(_)) => return Err(said_twice("currency")),
+            (one, other) => one.or(other).unwrap_or(usual),
+        };
+        match said {
+            (Some(_), Some(_)) => Err(said_twice("amount")),
+            (Some(text), None) => Money::parse_whole(text, currency)
+                .map_err(|error| Problem::invalid("amount", format!("amount {error}"))),
+            (None, Some(amount)) => money("amount", amount, currency),
+            (None, None) => Err(Problem::invalid(
+                "amount",
+                "say what the sale is worth: {\"amount\": 10000} as the body, or ?amount=10000",
+            )),
+        }
+    }
+}
+
+fn said_twice(field: &str) -> Problem {
+    Problem::invalid(
+        field,
+        format!("{field} goes into the body, or into the query; not into both"),
+    )
 }
 
 /// A reason in its one form, or that it is an essay.
@@ -367,17 +406,16 @@ pub async fn add_note(
 }
 
 /// Hands a lead to sales, and answers the sale it became.
-#[utoipa::path(post, path = "/api/v1/leads/{id}/transfer", tag = "leads",
+#[utoipa::path(post, path = "/api/v1/leads/{id}/transfer", tag = "leads", request_body = Option<TransferLead>,
     params(("id" = u64, Path), TransferParams), responses((status = 200, body = SaleView), (status = "4XX", body = Problem)))]
 pub async fn transfer(
     State(api): State<Api>,
     Id(id): Id,
     caller: Caller,
     Params(ask): Params<TransferParams>,
+    OptionalBody(body): OptionalBody<TransferLead>,
 ) -> Result<Changed<SaleView>, Problem> {
-    let currency = ask.currency.unwrap_or(api.settings.currency);
-    let amount = Money::parse_whole(&ask.amount, currency)
-        .map_err(|error| Problem::invalid("amount", format!("amount {error}")))?;
+    let amount = ask.amount(&body, api.settings.currency)?;
     let (id, sale) = api
         .transfers
         .transfer(

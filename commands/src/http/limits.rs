@@ -117,7 +117,7 @@ fn too_many(wait: Duration) -> Problem {
         "Too many requests",
     )
     .detail("Wait as long as Retry-After says, or ask the operator for a higher limit")
-    .retry_after(wait.as_secs() + 1)
+    .retry_after(u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

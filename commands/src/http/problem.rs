@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::id::ContactId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,13 +22,18 @@ pub struct Problem {
     pub status: u16,
     /// What happened here, and what to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub detail: Option<Box<str>>,
     /// The field at fault, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The contacts that have what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u64>>)]
+    pub contact_ids: Option<Box<[u64]>>,
     /// Seconds to wait before the next try, where waiting helps.
     #[serde(skip)]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
     /// The record's version, where the caller decided on another one.
     #[serde(skip)]
     pub version: Option<u64>,
@@ -43,6 +49,7 @@ impl Problem {
             status: status.as_u16(),
             detail: None,
             field: None,
+            contact_ids: None,
             retry_after: None,
             version: None,
         }
@@ -51,7 +58,7 @@ impl Problem {
     /// What happened here, and what to do next.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into());
         self
     }
 
@@ -59,6 +66,13 @@ impl Problem {
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// The contacts that have what was asked for.
+    #[must_use]
+    pub fn contacts(mut self, ids: impl IntoIterator<Item = ContactId>) -> Self {
+        self.contact_ids = Some(ids.into_iter().map(|ContactId(id)| id).collect());
         self
     }
 
@@ -71,7 +85,7 @@ impl Problem {
 
     /// Seconds to wait before the next try.
     #[must_use]
-    pub const fn retry_after(mut self, seconds: u64) -> Self {
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }

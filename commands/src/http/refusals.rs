@@ -88,18 +88,20 @@ impl From<ContactsError> for Problem {
         let detail = error.to_string();
         match error {
             ContactsError::Contact(error) => error.into(),
-            ContactsError::Taken { kind, .. } => {
+            ContactsError::Taken { kind, owner } => {
                 Self::conflict("/problems/taken", "Another contact has it", detail)
                     .field(format!("{kind}s"))
+                    .contacts([owner])
             }
             ContactsError::Busy { kind, seconds } => {
                 Self::conflict("/problems/busy", "In use right now", detail)
                     .field(format!("{kind}s"))
                     .retry_after(seconds.into())
             }
-            ContactsError::Several { .. } => {
+            ContactsError::Several { owners } => {
                 Self::conflict("/problems/several", "Several contacts have it", detail)
                     .field("phones")
+                    .contacts(owners)
             }
             ContactsError::Unknown { .. } => Self::invalid("contact_id", detail),
             ContactsError::Failed(error) => failed(error),
