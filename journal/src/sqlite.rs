@@ -101,10 +101,7 @@ impl SqliteJournal {
     ) -> Result<Vec<Entry>, JournalError> {
         let stream = stream.to_string();
         self.read_with(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
-                 WHERE stream = ?1 AND position > ?2 ORDER BY first_version",
-            )?;
+            let mut statement = connection.prepare_cached(schema::TAIL)?;
             entries(statement.query(params![stream, after])?)
         })
         .await
@@ -118,10 +115,7 @@ impl SqliteJournal {
     ) -> Result<Vec<Entry>, JournalError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read_with(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
-                 WHERE position > ?1 ORDER BY position LIMIT ?2",
-            )?;
+            let mut statement = connection.prepare_cached(schema::READ)?;
             entries(statement.query(params![after, limit])?)
         })
         .await

@@ -64,6 +64,25 @@ pub(super) const CAUSED_BY: &str = "SELECT position, body, hash, stream, first_v
      WHERE CASE WHEN json_valid(CAST(body AS TEXT)) THEN CAST(body AS TEXT) ->> '$.correlation' END = ?1 \
      ORDER BY position";
 
+/// A stream's commits behind a position, from which the walk along the index begins: what it costs follows
+/// from what it finds, however long the stream. By position alone the whole stream would be looked through.
+pub(super) const TAIL: &str = "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
+     WHERE stream = ?1 AND first_version > COALESCE( \
+         (SELECT first_version FROM commits WHERE stream = ?1 AND +position <= ?2 AND ?2 > 0 \
+          ORDER BY first_version DESC LIMIT 1), 0) \
+     ORDER BY first_version";
+
+/// The log's commits behind a position.
+pub(super) const READ: &str = "SELECT position, body, hash, stream, first_version, commit_id FROM commits \
+     WHERE position > ?1 ORDER BY position LIMIT ?2";
+
+/// The position of a stream's last commit.
+pub(super) const LAST: &str =
+    "SELECT position FROM commits WHERE stream = ?1 ORDER BY first_version DESC LIMIT 1";
+
+/// Where a stream has this commit.
+pub(super) const PLACE: &str = "SELECT position FROM commits WHERE commit_id = ?1 AND stream = ?2";
+
 /// Positions without a commit that something may have stood at.
 pub(super) fn missing(connection: &Connection) -> rusqlite::Result<Vec<u64>> {
     let (commits, last): (u64, u64) = connection.query_row(
@@ -179,7 +198,7 @@ mod tests {
     use rusqlite::{Connection, params};
     use stories::servers::Folder;
 
-    use super::{LAYOUT, TABLES};
+    use super::{CAUSED_BY, LAST, LAYOUT, PLACE, READ, TABLES, TAIL};
     use crate::entry::readable;
     use crate::sqlite::SqliteJournal;
     use crate::{Backend, Journal, sample};
@@ -238,6 +257,62 @@ mod tests {
         .unwrap();
         let damage = journal.check_store().await.unwrap_err();
         assert!(damage.to_string().contains("position 0:4"), "{damage}");
+    }
+
+    /// How `SQLite` would carry out a query, step by step.
+    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut plan = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let nothing = vec![""; plan.parameter_count()];
+        let steps = plan
+            .query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail"))
+            .unwrap();
+        steps.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn no_read_scans_the_log_or_a_whole_stream() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        for (sql, seek) in [
+            (TAIL, "(stream=? AND first_version>?)"),
+            (READ, "(rowid>?)"),
+            (LAST, "(stream=?)"),
+            (PLACE, "(commit_id=?)"),
+            (CAUSED_BY, "(<expr>=?)"),
+        ] {
+            let steps = plan(&connection, sql);
+            assert!(steps[0].contains(seek), "{sql}: {steps:?}");
+            let slow = |step: &&String| step.starts_with("SCAN") && !step.contains("CONSTANT ROW");
+            assert_eq!(steps.iter().find(slow), None, "{sql}");
+            let sorted = steps.iter().any(|step| step.contains("TEMP B-TREE"));
+            assert!(!sorted, "{sql} sorts: {steps:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tail_begins_behind_any_position_of_the_log() {
+        let folder = Folder::new("tail");
+        let path = folder.path().join("log.db");
+        let journal = Journal::from(Backend::Sqlite(SqliteJournal::open(&path).unwrap()));
+        let file = Connection::open(&path).unwrap();
+        for position in 1..=20_u64 {
+            let values = params![format!("main.lead.{}", position % 2), position.div_ceil(2)];
+            file.execute(
+                "INSERT INTO commits (stream, first_version, commit_id, body) \
+                 VALUES (?1, ?2, randomblob(16), x'00')",
+                values,
+            )
+            .unwrap();
+        }
+        let stream = crate::token::StreamId::try_new("main", "lead", "0").unwrap();
+        for after in 0..=21 {
+            let tail = journal.load(&stream, after).await.unwrap();
+            let tail = tail.iter().map(|entry| entry.position().sequence);
+            let behind = (after + 1..=20).filter(|position| position % 2 == 0);
+            assert_eq!(tail.collect::<Vec<_>>(), behind.collect::<Vec<_>>());
+        }
     }
 
     /// What the program of layout 1 would have written: the same without hashes.

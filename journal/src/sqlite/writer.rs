@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::Checkpoints;
+use super::schema;
 use crate::envelope::Sealed;
 use crate::health::{Part, supervised_thread};
 use crate::{JournalError, meters};
@@ -244,9 +245,7 @@ fn insert(
 /// The position of a stream's last commit; 0 where it has none.
 fn last(connection: &Connection, stream: &str) -> rusqlite::Result<u64> {
     connection
-        .prepare_cached(
-            "SELECT position FROM commits WHERE stream = ?1 ORDER BY first_version DESC LIMIT 1",
-        )?
+        .prepare_cached(schema::LAST)?
         .query_row([stream], |row| row.get(0))
         .optional()
         .map(Option::unwrap_or_default)
@@ -258,7 +257,7 @@ fn appended_before(
     id: &[u8],
 ) -> Result<Option<u64>, JournalError> {
     connection
-        .prepare_cached("SELECT position FROM commits WHERE commit_id = ?1 AND stream = ?2")
+        .prepare_cached(schema::PLACE)
         .and_then(|mut statement| {
             statement
                 .query_row(params![id, stream], |row| row.get(0))
