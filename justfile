@@ -28,7 +28,7 @@ snap:
 
 # Write schemas/ again from the code, to be reviewed as a difference
 schemas:
-    RAPPORT_WRITE_SCHEMAS=1 cargo nextest run -p schemas -p ops -E 'binary(golden) or test(the_api_is_described)'
+    RAPPORT_WRITE_SCHEMAS=1 cargo nextest run -p schemas -p ops -E 'binary(golden) or binary(states) or test(the_api_is_described)'
 
 # Measure, and print a table
 bench *args:

@@ -143,7 +143,7 @@ impl Desk {
         }
         let (store, stream) = self.stream::<A>(&origin.workspace, id)?;
         let commit_id = origin.commit_id(&stream, &local::command_name(command));
-        Ok(store.load_after(&stream, commit_id).await?.map(Arc::new))
+        store.load_after(&stream, commit_id, origin.behind).await
     }
 
     /// The aggregate as the log has it now.

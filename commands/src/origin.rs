@@ -23,6 +23,10 @@ pub struct Origin {
     pub correlation: Uuid,
     /// The commit that caused this, where one did.
     pub causation: Option<Uuid>,
+    /// A sequence of the workspace's partition that everything this causes stands behind: an earlier try is
+    /// looked for from there on.
+    #[serde(default)]
+    pub behind: u64,
     /// Fixes the ids of all commits, so that another try finds what this one did.
     pub seed: Option<Uuid>,
     /// Whether this may be another try.
@@ -62,6 +66,7 @@ impl Origin {
             actor: actor.into(),
             correlation: fresh_id(),
             causation: None,
+            behind: 0,
             seed: None,
             retried: false,
             undo: None,
@@ -80,6 +85,7 @@ impl Origin {
             actor: actor.to_owned(),
             correlation,
             causation: Some(cause),
+            behind: 0,
             seed: Some(Uuid::new_v5(&cause, actor.as_bytes())),
             retried: true,
             undo: None,

@@ -72,7 +72,10 @@ impl Fact<'_> {
     pub fn origin(&self, actor: &str, command: usize) -> Origin {
         let commit = &self.recorded.commit;
         let (workspace, cause) = (commit.workspace.clone(), commit.commit_id);
-        let origin = Origin::because_of(workspace, actor, commit.correlation, cause);
+        let origin = Origin {
+            behind: self.recorded.position.sequence,
+            ..Origin::because_of(workspace, actor, commit.correlation, cause)
+        };
         match (self.index, command) {
             // As ids were made before there were places: what was done then is found done.
             (0, 0) => origin,

@@ -128,6 +128,8 @@ pub enum AutomationError {
 }
 
 impl Decide for Automation {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: SetRule) -> Result<Vec<AutomationEvent>, AutomationError> {
         let SetRule {
             rule,

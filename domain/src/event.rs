@@ -144,6 +144,11 @@ pub(crate) use decided;
 
 /// An aggregate whose decisions are a pure function of its state.
 pub trait Decide: cqrs_es::Aggregate {
+    /// The version of what `apply` makes of events: raised when the state has another form, or when the same
+    /// events come to another state. A snapshot of another version counts as none.
+    /// `schemas/tests/states.rs` fails where that was forgotten.
+    const STATE: u32;
+
     /// What happens because of this command, or why it may not; nothing is changed.
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
 }

@@ -105,6 +105,8 @@ pub enum KeyError {
 }
 
 impl Decide for ApiKey {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: KeyCommand) -> Result<Vec<KeyEvent>, KeyError> {
         match (&self.issued, command) {
             (Some(_), KeyCommand::Issue { .. }) => Err(KeyError::AlreadyIssued),

@@ -38,7 +38,3 @@ pub mod unique;
 pub mod vault;
 pub mod webhook;
 mod words;
-
-/// Changes with every change of this crate's sources: a snapshot of an aggregate is only good
-/// for the code that made it.
-pub const SOURCES: &str = env!("DOMAIN_SOURCES");

@@ -51,6 +51,8 @@ pub enum NumbersError {
 }
 
 impl Decide for Numbers {
+    const STATE: u32 = 1;
+
     fn decide(
         &self,
         TakeNumbers { count }: TakeNumbers,

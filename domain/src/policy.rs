@@ -96,6 +96,8 @@ stored!(PolicyEvent {
 pub enum PolicyError {}
 
 impl Decide for PolicyRecord {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: PolicyCommand) -> Result<Vec<PolicyEvent>, PolicyError> {
         match command {
             PolicyCommand::Begin { .. } if self.begun => Ok(vec![]),

@@ -56,6 +56,8 @@ stored!(QuarantineEvent { PositionPassedOver = "quarantine.position_passed_over"
 pub enum QuarantineError {}
 
 impl Decide for Quarantine {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: PassOver) -> Result<Vec<QuarantineEvent>, QuarantineError> {
         let PassOver { position, reason } = command;
         if self.passed_over.contains_key(&position) {

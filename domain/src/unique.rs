@@ -184,6 +184,8 @@ impl Reservations {
 }
 
 impl Decide for Reservations {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: UniqueCommand) -> Result<Vec<UniqueEvent>, UniqueError> {
         match command {
             UniqueCommand::Reserve {

@@ -66,6 +66,8 @@ pub enum VaultBindingError {
 }
 
 impl Decide for VaultBinding {
+    const STATE: u32 = 1;
+
     fn decide(&self, ask: Bind) -> Result<Vec<VaultEvent>, VaultBindingError> {
         match &self.bound {
             Some(bound) if bound.vault != ask.vault => Err(VaultBindingError::Another {

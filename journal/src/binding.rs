@@ -15,6 +15,9 @@ use crate::token::StreamId;
 use crate::vault::VaultError;
 use crate::{Journal, JournalError};
 
+/// What the one binding of a log may take in memory, in bytes.
+const BINDING_BYTES: u64 = 64 * 1024;
+
 /// The workspace of what belongs to no workspace.
 const SYSTEM: &str = "_system";
 /// There is one vault.
@@ -55,7 +58,7 @@ impl Journal {
                 return Ok(());
             }
             match store
-                .append(&stream, &seen, &events, self.meta(&ask, now))
+                .append(&stream, seen, &events, self.meta(&ask, now))
                 .await
             {
                 Ok(_) => return Ok(()),
@@ -87,7 +90,8 @@ impl Journal {
     }
 
     fn bindings(&self) -> Result<Store<VaultBinding>, JournalError> {
-        Store::try_new(self.clone(), 1).map_err(|bad| JournalError::Malformed(bad.to_string()))
+        Store::try_new(self.clone(), BINDING_BYTES)
+            .map_err(|bad| JournalError::Malformed(bad.to_string()))
     }
 
     /// Processes that bind at once append the same commit, not two.

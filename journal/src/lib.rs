@@ -221,13 +221,41 @@ impl Journal {
 
     /// What a stream has behind this sequence, in order.
     pub async fn load(&self, stream: &StreamId, after: u64) -> Result<Vec<Entry>, JournalError> {
+        self.load_page(stream, after, usize::MAX).await
+    }
+
+    /// What a stream has behind this sequence, at most `limit` entries, in order. Fewer come only where the
+    /// stream ends.
+    pub async fn load_page(
+        &self,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, JournalError> {
         let sealed = match &self.backend {
-            Backend::Memory(journal) => journal.load(stream, after).await,
-            Backend::Sqlite(journal) => journal.load(stream, after).await,
+            Backend::Memory(journal) => journal.load(stream, after, limit).await,
+            Backend::Sqlite(journal) => journal.load(stream, after, limit).await,
             // Boxed: the compiler cannot see through its retries that the future is `Send`.
-            Backend::Nats(journal) => journal.load(stream, after).boxed().await,
+            Backend::Nats(journal) => journal.load(stream, after, limit).boxed().await,
         };
         self.opened(sealed?).await
+    }
+
+    /// The sequence of the commit with this id, where a stream has it behind `after`.
+    ///
+    /// The SQLite file has an index. NATS has none: it costs what the stream has behind `after`.
+    pub async fn find(
+        &self,
+        stream: &StreamId,
+        commit_id: Uuid,
+        after: u64,
+    ) -> Result<Option<u64>, JournalError> {
+        match &self.backend {
+            Backend::Memory(journal) => Ok(journal.find(stream, commit_id)),
+            Backend::Sqlite(journal) => journal.find(stream, commit_id).await,
+            // Boxed for the reason given at `load_page`.
+            Backend::Nats(journal) => journal.find(stream, commit_id, after).boxed().await,
+        }
     }
 
     /// What a partition has behind this sequence, at most `limit` entries, in order.
@@ -279,7 +307,7 @@ impl Journal {
         let sealed = match &self.backend {
             Backend::Memory(journal) => journal.caused_by(correlation).await,
             Backend::Sqlite(journal) => journal.caused_by(correlation).await,
-            // Boxed for the reason given at `load`.
+            // Boxed for the reason given at `load_page`.
             Backend::Nats(journal) => journal.caused_by(partition, correlation).boxed().await,
         };
         self.opened(sealed?).await
@@ -357,7 +385,7 @@ impl Journal {
         match &self.backend {
             Backend::Memory(journal) => journal.snapshot(stream).await,
             Backend::Sqlite(journal) => journal.snapshot(stream).await,
-            // Boxed for the reason given at `load`.
+            // Boxed for the reason given at `load_page`.
             Backend::Nats(journal) => journal.snapshot(stream).boxed().await,
         }
     }

@@ -109,6 +109,7 @@ impl MemoryJournal {
         &self,
         stream: &StreamId,
         after: u64,
+        limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         self.step().await;
         let inner = self.lock();
@@ -117,8 +118,16 @@ impl MemoryJournal {
             .get(stream)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let behind = sequences.iter().filter(|sequence| **sequence > after);
+        let behind = sequences.partition_point(|sequence| *sequence <= after);
+        let behind = sequences[behind..].iter().take(limit);
         Ok(behind.map(|sequence| inner.read(*sequence)).collect())
+    }
+
+    pub(crate) fn find(&self, stream: &StreamId, commit_id: Uuid) -> Option<u64> {
+        let inner = self.lock();
+        let sequence = *inner.ids.get(&commit_id)?;
+        let index = usize::try_from(sequence - 1).ok()?;
+        (inner.commits[index].stream == *stream).then_some(sequence)
     }
 
     pub(crate) async fn read(

@@ -181,14 +181,45 @@ impl NatsJournal {
         &self,
         stream: &StreamId,
         after: u64,
+        limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let partition = partition_of(&stream.workspace, self.partitions());
         let subject = self.inner.names.event(partition, stream);
         let stored = self
             .events(partition)?
-            .subject_after(&subject, after)
+            .subject_after(&subject, after, limit)
             .await?;
         self.entries(partition, stored).await
+    }
+
+    pub(crate) async fn find(
+        &self,
+        stream: &StreamId,
+        commit_id: Uuid,
+        mut after: u64,
+    ) -> Result<Option<u64>, JournalError> {
+        let partition = partition_of(&stream.workspace, self.partitions());
+        let subject = self.inner.names.event(partition, stream);
+        let source = self.events(partition)?;
+        loop {
+            let mut stored = source
+                .subject_after(&subject, after, SEARCHED_AT_ONCE)
+                .await?;
+            let Some(last) = stored.last().map(|last| last.sequence) else {
+                return Ok(None);
+            };
+            let is_end = stored.len() < SEARCHED_AT_ONCE;
+            stored.retain(|message| message.id == Some(commit_id));
+            // Anybody may have written that id on a message.
+            let named = self.entries(partition, stored).await?;
+            let commits = named.iter().filter_map(Entry::commit);
+            let mut ours = commits.filter(|recorded| recorded.commit.commit_id == commit_id);
+            match ours.next() {
+                Some(found) => return Ok(Some(found.position.sequence)),
+                None if is_end => return Ok(None),
+                None => after = last,
+            }
+        }
     }
 
     pub(crate) async fn read(

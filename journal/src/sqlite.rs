@@ -98,11 +98,28 @@ impl SqliteJournal {
         &self,
         stream: &StreamId,
         after: u64,
+        limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         let stream = stream.to_string();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read_with(move |connection| {
             let mut statement = connection.prepare_cached(schema::TAIL)?;
-            entries(statement.query(params![stream, after])?)
+            entries(statement.query(params![stream, after, limit])?)
+        })
+        .await
+    }
+
+    pub(crate) async fn find(
+        &self,
+        stream: &StreamId,
+        commit_id: Uuid,
+    ) -> Result<Option<u64>, JournalError> {
+        let stream = stream.to_string();
+        self.read_with(move |connection| {
+            connection
+                .prepare_cached(schema::PLACE)?
+                .query_row(params![commit_id.as_bytes(), stream], |row| row.get(0))
+                .optional()
         })
         .await
     }

@@ -12,8 +12,9 @@ mod loaded;
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use domain::event::Stored;
+use domain::event::{Decide, Stored};
 use jiff::Timestamp;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -29,10 +30,27 @@ pub use loaded::Loaded;
 
 /// A snapshot is taken when a stream's version passes a multiple of this.
 const SNAPSHOT_EVERY: u64 = 100;
+/// So many commits of a stream are in memory at once while it is read.
+const PAGE: usize = 4096;
+/// An aggregate counts for no more than this in the cache, in bytes: a larger one would not be kept at all, and
+/// read for each command.
+const HEAVIEST: u64 = 2 * 1024 * 1024;
+/// For how many aggregates a cache has places at first; it grows.
+const PLACES: usize = 1024;
 
 /// An aggregate that can be stored.
-pub trait Storable: Aggregate<Event: Stored + Sync> + Clone + Sync + 'static {}
-impl<A: Aggregate<Event: Stored + Sync> + Clone + Sync + 'static> Storable for A {}
+pub trait Storable: Decide + Aggregate<Event: Stored + Sync> + Clone + Sync + 'static {}
+impl<A: Decide + Aggregate<Event: Stored + Sync> + Clone + Sync + 'static> Storable for A {}
+
+/// An aggregate weighs its bytes.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl<A: Storable> Weighter<StreamId, Arc<Loaded<A>>> for Bytes {
+    fn weight(&self, _stream: &StreamId, loaded: &Arc<Loaded<A>>) -> u64 {
+        loaded.bytes().min(HEAVIEST)
+    }
+}
 
 /// What a commit says beside its events.
 #[derive(Debug, Clone)]
@@ -64,14 +82,14 @@ pub struct Meta {
 
 /// All aggregates of one kind. Cheap to clone; clones share the cache.
 #[derive(Debug)]
-pub struct Store<A> {
+pub struct Store<A: Storable> {
     journal: Journal,
     category: Token,
-    cache: Arc<Cache<StreamId, Arc<Loaded<A>>>>,
+    cache: Arc<Cache<StreamId, Arc<Loaded<A>>, Bytes>>,
     loads: Loads,
 }
 
-impl<A> Clone for Store<A> {
+impl<A: Storable> Clone for Store<A> {
     fn clone(&self) -> Self {
         Self {
             journal: self.journal.clone(),
@@ -83,14 +101,14 @@ impl<A> Clone for Store<A> {
 }
 
 impl<A: Storable> Store<A> {
-    /// A store that keeps at most this many aggregates in memory.
+    /// A store that keeps aggregates of about so many bytes in memory.
     ///
     /// Fails where the aggregate's `TYPE` is no token.
-    pub fn try_new(journal: Journal, cached: usize) -> Result<Self, crate::token::BadToken> {
+    pub fn try_new(journal: Journal, cached_bytes: u64) -> Result<Self, crate::token::BadToken> {
         Ok(Self {
             journal,
             category: Token::try_new(A::TYPE)?,
-            cache: Arc::new(Cache::new(cached)),
+            cache: Arc::new(Cache::with_weighter(PLACES, cached_bytes, Bytes)),
             loads: Loads::of(A::TYPE),
         })
     }
@@ -133,59 +151,101 @@ impl<A: Storable> Store<A> {
         Ok(loaded)
     }
 
-    /// The aggregate as it was at this moment.
+    /// The aggregate as it was at this moment: as it is now, where it has not changed since; from its snapshot,
+    /// where that is not later.
     pub async fn load_as_of(
         &self,
         stream: &StreamId,
         at: Timestamp,
     ) -> Result<Loaded<A>, JournalError> {
-        let entries = self.journal.load(stream, 0).await?;
+        let is_by_then =
+            |loaded: &Loaded<A>| loaded.updated_at.is_some_and(|changed| changed <= at);
+        match self.reload(stream).await {
+            Ok(now) if is_by_then(&now) => return Ok(Arc::unwrap_or_clone(now)),
+            // What cannot be read may have been written later.
+            Ok(_) | Err(JournalError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let snapshot = self.kept(stream).await?.filter(is_by_then);
         let later = |entry: &Entry| entry.commit().is_some_and(|one| one.commit.at > at);
-        entries
-            .iter()
-            .take_while(|entry| !later(entry))
-            .try_fold(Loaded::default(), Loaded::then)
+        self.replay(stream, snapshot.unwrap_or_default(), later)
+            .await
     }
 
-    /// The aggregate as the commit with this id left it, if the stream has that commit.
+    /// The aggregate as the commit with this id left it, if the stream has that commit; it stands behind
+    /// `after`. What it costs does not grow with the stream, where that commit is not there or is the last.
     pub async fn load_after(
         &self,
         stream: &StreamId,
         commit_id: Uuid,
-    ) -> Result<Option<Loaded<A>>, JournalError> {
-        let mut loaded = Loaded::default();
-        for entry in &self.journal.load(stream, 0).await? {
-            loaded = loaded.then(entry)?;
-            if is(entry, commit_id) {
-                return Ok(Some(loaded));
-            }
+        after: u64,
+    ) -> Result<Option<Arc<Loaded<A>>>, JournalError> {
+        let now = self.reload(stream).await?;
+        if now.last_commit() == Some(commit_id) {
+            return Ok(Some(now));
         }
-        Ok(None)
+        if now.remembers_all() && !now.remembers(commit_id) {
+            return Ok(None);
+        }
+        let Some(place) = self.journal.find(stream, commit_id, after).await? else {
+            return Ok(None);
+        };
+        let snapshot = self.kept(stream).await?;
+        let snapshot = snapshot.filter(|snapshot| snapshot.last <= place);
+        let behind = |entry: &Entry| entry.position().sequence > place;
+        let left = self
+            .replay(stream, snapshot.unwrap_or_default(), behind)
+            .await?;
+        Ok((left.last_commit() == Some(commit_id)).then(|| Arc::new(left)))
     }
 
-    /// Appends events behind the state they were decided on, and answers the state they make.
+    /// After what a stream has behind this state, up to the first entry of which this is true.
+    async fn replay(
+        &self,
+        stream: &StreamId,
+        mut loaded: Loaded<A>,
+        ends: impl Fn(&Entry) -> bool,
+    ) -> Result<Loaded<A>, JournalError> {
+        loop {
+            let page = self.journal.load_page(stream, loaded.last, PAGE).await?;
+            for entry in &page {
+                if ends(entry) {
+                    return Ok(loaded);
+                }
+                loaded = loaded.then(entry)?;
+            }
+            if page.len() < PAGE {
+                return Ok(loaded);
+            }
+        }
+    }
+
+    /// Appends events behind the state they were decided on, and answers the state they make. Where nobody
+    /// else looks at that state, it grows where it is.
     ///
     /// [`JournalError::Conflict`] where the stream has moved on: reload and decide again.
     #[tracing::instrument(name = "append", skip_all, fields(stream = %stream))]
     pub async fn append(
         &self,
         stream: &StreamId,
-        seen: &Loaded<A>,
+        seen: Arc<Loaded<A>>,
         events: &[A::Event],
         meta: Meta,
     ) -> Result<Arc<Loaded<A>>, JournalError> {
-        let (retried, commit_id) = (meta.retried, meta.commit_id);
-        let commit = self.commit(stream, seen, events, meta).await?;
+        let (retried, commit_id, version) = (meta.retried, meta.commit_id, seen.version);
+        let commit = self.commit(stream, &seen, events, meta).await?;
         let sealed = Sealed::try_new(&commit)?;
         let hash = sealed.hash;
         let position = self.journal.append(sealed, seen.last).await?;
+        // It is old by now, and would have to be copied for the sake of the cache.
+        drop(self.cache.remove(stream));
         let loaded = if retried {
             self.left_by(stream, seen, commit_id).await?
         } else {
-            Arc::new(seen.clone().grown(events, &commit, position, hash))
+            Arc::new(Arc::unwrap_or_clone(seen).grown(events, &commit, position, hash))
         };
         self.cache.insert(stream.clone(), Arc::clone(&loaded));
-        if loaded.version / SNAPSHOT_EVERY > seen.version / SNAPSHOT_EVERY {
+        if loaded.version / SNAPSHOT_EVERY > version / SNAPSHOT_EVERY {
             self.snapshot_later(stream.clone(), Arc::clone(&loaded));
         }
         Ok(loaded)
@@ -196,18 +256,18 @@ impl<A: Storable> Store<A> {
     async fn left_by(
         &self,
         stream: &StreamId,
-        seen: &Loaded<A>,
+        seen: Arc<Loaded<A>>,
         commit_id: Uuid,
     ) -> Result<Arc<Loaded<A>>, JournalError> {
-        let mut loaded = seen.clone();
-        for entry in &self.journal.load(stream, seen.last).await? {
+        let mut loaded = Arc::unwrap_or_clone(seen);
+        for entry in &self.journal.load_page(stream, loaded.last, PAGE).await? {
             loaded = loaded.then(entry)?;
-            if is(entry, commit_id) {
+            if loaded.last_commit() == Some(commit_id) {
                 return Ok(Arc::new(loaded));
             }
         }
-        let before = self.load_after(stream, commit_id).await?;
-        before.map(Arc::new).ok_or(JournalError::Conflict)
+        let before = self.load_after(stream, commit_id, 0).await?;
+        before.ok_or(JournalError::Conflict)
     }
 
     async fn commit(
@@ -258,12 +318,7 @@ impl<A: Storable> Store<A> {
     }
 
     async fn read(&self, stream: &StreamId) -> Result<Arc<Loaded<A>>, JournalError> {
-        let snapshot = self.journal.snapshot(stream).await?;
-        let snapshot = match snapshot {
-            Some(bytes) if Self::is_personal() => self.opened(stream, &bytes).await?,
-            snapshot => snapshot,
-        };
-        let known = snapshot.and_then(|bytes| Loaded::from_snapshot(&bytes));
+        let known = self.kept(stream).await?;
         let from = match known {
             Some(_) => &self.loads.snapshot,
             None => &self.loads.log,
@@ -271,6 +326,16 @@ impl<A: Storable> Store<A> {
         from.increment(1);
         let known = known.unwrap_or_default();
         self.catch_up(stream, Arc::new(known)).await
+    }
+
+    /// Its snapshot, where there is one that can be used.
+    async fn kept(&self, stream: &StreamId) -> Result<Option<Loaded<A>>, JournalError> {
+        let snapshot = self.journal.snapshot(stream).await?;
+        let snapshot = match snapshot {
+            Some(bytes) if Self::is_personal() => self.opened(stream, &bytes).await?,
+            snapshot => snapshot,
+        };
+        Ok(snapshot.and_then(|bytes| Loaded::from_snapshot(&bytes)))
     }
 
     /// Whether its events name a person, and its snapshots therefore are sealed as a whole.
@@ -306,13 +371,18 @@ impl<A: Storable> Store<A> {
         stream: &StreamId,
         known: Arc<Loaded<A>>,
     ) -> Result<Arc<Loaded<A>>, JournalError> {
-        let tail = self.journal.load(stream, known.last).await?;
-        if tail.is_empty() {
+        let page = self.journal.load_page(stream, known.last, PAGE).await?;
+        if page.is_empty() {
             return Ok(known);
         }
-        tail.iter()
-            .try_fold(Loaded::clone(&known), Loaded::then)
-            .map(Arc::new)
+        let grown = page
+            .iter()
+            .try_fold(Arc::unwrap_or_clone(known), Loaded::then)?;
+        if page.len() < PAGE {
+            return Ok(Arc::new(grown));
+        }
+        let whole = self.replay(stream, grown, |_| false).await?;
+        Ok(Arc::new(whole))
     }
 
     /// Never inside a commit: a snapshot that is lost costs a longer load, nothing else.
@@ -324,12 +394,6 @@ impl<A: Storable> Store<A> {
             }
         });
     }
-}
-
-fn is(entry: &Entry, commit_id: Uuid) -> bool {
-    entry
-        .commit()
-        .is_some_and(|recorded| recorded.commit.commit_id == commit_id)
 }
 
 async fn keep_snapshot<A: Storable>(

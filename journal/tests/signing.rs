@@ -27,7 +27,7 @@ fn stream() -> StreamId {
 
 /// Takes the next number.
 async fn take(journal: &Journal, id: u128) -> Result<Loaded<Numbers>, JournalError> {
-    let store: Store<Numbers> = Store::try_new(journal.clone(), 10).unwrap();
+    let store: Store<Numbers> = Store::try_new(journal.clone(), 1 << 20).unwrap();
     let seen = store.reload(&stream()).await?;
     let event = NumbersEvent::Taken {
         first: seen.state.used + 1,
@@ -46,12 +46,12 @@ async fn take(journal: &Journal, id: u128) -> Result<Loaded<Numbers>, JournalErr
         at: Timestamp::UNIX_EPOCH,
         retried: false,
     };
-    let taken = store.append(&stream(), &seen, &[event], meta).await?;
+    let taken = store.append(&stream(), seen, &[event], meta).await?;
     Ok(Loaded::clone(&taken))
 }
 
 async fn used(journal: &Journal) -> u64 {
-    let store: Store<Numbers> = Store::try_new(journal.clone(), 10).unwrap();
+    let store: Store<Numbers> = Store::try_new(journal.clone(), 1 << 20).unwrap();
     store.load(&stream()).await.unwrap().state.used
 }
 

@@ -85,7 +85,7 @@ impl Local {
         let name = command_name(&command);
         let commit_id = origin.commit_id(&stream, &name);
         if origin.retried
-            && let Some(done) = self.done_before::<A>(&stream, commit_id).await?
+            && let Some(done) = self.done_before::<A>(&stream, commit_id, origin).await?
         {
             meters::appended_before();
             return Ok(done);
@@ -115,7 +115,7 @@ impl Local {
                 if certain {
                     // Perhaps it moved on because of an ask before this one.
                     let done = match origin.seed {
-                        Some(_) => self.done_before::<A>(&stream, commit_id).await?,
+                        Some(_) => self.done_before::<A>(&stream, commit_id, origin).await?,
                         None => None,
                     };
                     let refused = mismatch.map(Into::into);
@@ -150,7 +150,7 @@ impl Local {
                 ..self.meta(&stream, commit_id, name.clone(), origin)
             };
             match A::store(&self.stores)
-                .append(&stream, &seen, &events, meta)
+                .append(&stream, seen, &events, meta)
                 .await
             {
                 Ok(loaded) => {
@@ -166,7 +166,8 @@ impl Local {
                         .await
                         .map_err(failed)?;
                     if seen.remembers(commit_id)
-                        && let Some(done) = self.done_before::<A>(&stream, commit_id).await?
+                        && let Some(done) =
+                            self.done_before::<A>(&stream, commit_id, origin).await?
                     {
                         meters::appended_before();
                         return Ok(done);
@@ -185,12 +186,12 @@ impl Local {
         &self,
         stream: &StreamId,
         commit_id: uuid::Uuid,
+        origin: &Origin,
     ) -> Result<Option<Arc<Loaded<A>>>, AggregateError<A::Error>> {
-        let done = A::store(&self.stores)
-            .load_after(stream, commit_id)
+        A::store(&self.stores)
+            .load_after(stream, commit_id, origin.behind)
             .await
-            .map_err(failed)?;
-        Ok(done.map(Arc::new))
+            .map_err(failed)
     }
 
     /// Whose key seals what these events say of the person whom the aggregate is about.

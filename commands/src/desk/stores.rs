@@ -7,8 +7,8 @@ use super::Handled;
 use super::local::Local;
 use super::serve::{answer, unknown};
 
-/// Aggregates of one kind kept in memory, at most; one takes about a kilobyte.
-const CACHED: usize = 50_000;
+/// What aggregates of one kind may take in memory, in bytes; a lead takes about two kilobytes.
+const CACHED_BYTES: u64 = 96 * 1024 * 1024;
 
 macro_rules! stores {
     (@served [$($served:tt)*] $name:ident $variant:ident: $aggregate:ty, $event:ty, unserved; $($more:tt)*) => {
@@ -73,5 +73,5 @@ impl Stores {
     reason = "an aggregate's TYPE is a constant that a test checks"
 )]
 fn store<A: Storable>(journal: &Journal) -> Store<A> {
-    Store::try_new(journal.clone(), CACHED).expect("an aggregate's TYPE is a token")
+    Store::try_new(journal.clone(), CACHED_BYTES).expect("an aggregate's TYPE is a token")
 }

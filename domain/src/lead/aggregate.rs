@@ -130,6 +130,8 @@ impl LeadError {
 }
 
 impl Decide for Lead {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: LeadCommand) -> Result<Vec<LeadEvent>, LeadError> {
         match (&self.open, command) {
             (

@@ -66,6 +66,8 @@ pub enum SaleError {
 }
 
 impl Decide for Sale {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: SaleCommand) -> Result<Vec<SaleEvent>, SaleError> {
         match (&self.open, command) {
             (None, SaleCommand::Open { lead, amount }) => {

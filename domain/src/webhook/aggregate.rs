@@ -267,6 +267,8 @@ impl Registered {
 }
 
 impl Decide for Webhook {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: WebhookCommand) -> Result<Vec<WebhookEvent>, WebhookError> {
         match (&self.registered, command) {
             (Some(known), command) => self.decide_registered(known, command),

@@ -111,15 +111,16 @@ impl Source {
         self.replicated
     }
 
-    /// The messages of one exact subject behind a sequence.
+    /// The messages of one exact subject behind a sequence, at most `limit`.
     pub(super) async fn subject_after(
         &self,
         subject: &str,
         after: u64,
+        limit: usize,
     ) -> Result<Vec<Stored>, JournalError> {
         patiently(|| async {
             if self.avoids_replicas() {
-                return self.leader_after(subject, after).await;
+                return self.leader_after(subject, after, limit).await;
             }
             let end = async {
                 if !self.replicated {
@@ -130,7 +131,7 @@ impl Source {
                     .await?
                     .map_or(0, |message| message.sequence))
             };
-            self.collect(Some(subject), after, usize::MAX, end).await
+            self.collect(Some(subject), after, limit, end).await
         })
         .await
     }
@@ -274,9 +275,12 @@ impl Source {
         &self,
         subject: &str,
         mut after: u64,
+        limit: usize,
     ) -> Result<Vec<Stored>, JournalError> {
         let mut messages = Vec::new();
-        while let Some(message) = self.leader_next(subject, after).await? {
+        while messages.len() < limit
+            && let Some(message) = self.leader_next(subject, after).await?
+        {
             after = message.sequence;
             messages.push(message.into());
         }

@@ -70,7 +70,7 @@ pub(super) const TAIL: &str = "SELECT position, body, hash, stream, first_versio
      WHERE stream = ?1 AND first_version > COALESCE( \
          (SELECT first_version FROM commits WHERE stream = ?1 AND +position <= ?2 AND ?2 > 0 \
           ORDER BY first_version DESC LIMIT 1), 0) \
-     ORDER BY first_version";
+     ORDER BY first_version LIMIT ?3";
 
 /// The log's commits behind a position.
 pub(super) const READ: &str = "SELECT position, body, hash, stream, first_version, commit_id FROM commits \

@@ -14,7 +14,7 @@ use crate::token::{BadToken, StreamId, Token};
 
 /// One workspace's aggregates of one kind.
 #[derive(Debug)]
-pub struct WorkspaceStore<A> {
+pub struct WorkspaceStore<A: Storable> {
     store: Store<A>,
     workspace: Token,
 }
@@ -147,11 +147,11 @@ impl<A: Storable> EventStore<A> for WorkspaceStore<A> {
             retried: false,
         };
         let Context { stream, seen, .. } = context;
+        let first = usize::try_from(seen.version + 1).map_err(unexpected)?;
         self.store
-            .append(&stream, &seen, &events, meta)
+            .append(&stream, seen, &events, meta)
             .await
             .map_err(failed)?;
-        let first = usize::try_from(seen.version + 1).map_err(unexpected)?;
         Ok((first..)
             .zip(events)
             .map(|(sequence, payload)| EventEnvelope {

@@ -1,6 +1,7 @@
 //! An aggregate as it was loaded: its state, and where in the log it stands.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,14 @@ use crate::position::Position;
 
 /// How many of the last commit ids are remembered, to recognise a retried command.
 const REMEMBERED: usize = 8;
+/// The version of [`Loaded`] itself, raised when it has another form.
+const FRAME: u32 = 1;
+/// How much is appended, in bytes, before a state is measured again; a large one when it may have doubled.
+const MEASURED_AFTER: u64 = 16 * 1024;
+/// What an aggregate takes in memory beside its state, in bytes.
+const FRAME_BYTES: u64 = 1024;
+/// Values in memory are so much larger than as JSON, about.
+const BYTES_PER_BYTE: u64 = 3;
 
 /// An aggregate as it was loaded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +51,12 @@ pub struct Loaded<A> {
     /// Whose keys seal what its events say.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) subjects: BTreeSet<String>,
+    /// How large the state was as JSON when it was measured last, in bytes.
+    #[serde(skip)]
+    measured: u64,
+    /// How much was appended since, in bytes.
+    #[serde(skip)]
+    grown_by: u64,
 }
 
 impl<A: Default> Default for Loaded<A> {
@@ -57,17 +72,33 @@ impl<A: Default> Default for Loaded<A> {
             recent: Vec::new(),
             after_gap: false,
             subjects: BTreeSet::new(),
+            measured: 0,
+            grown_by: 0,
         }
     }
 }
 
-/// A snapshot is good only for the code that made it, and as it was made: its bytes follow their
-/// hash.
+/// A snapshot is good only for code that makes the same state of the same events, and as it was made: its
+/// bytes follow their hash.
 #[derive(Serialize, Deserialize)]
-#[serde(bound(serialize = "A: Serialize", deserialize = "A: DeserializeOwned"))]
-struct Snapshot<A> {
-    sources: String,
-    loaded: Loaded<A>,
+struct Snapshot<L> {
+    frame: u32,
+    state: u32,
+    loaded: L,
+}
+
+/// Counts what is written.
+struct Counter(u64);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<A: Storable> Loaded<A> {
@@ -84,6 +115,16 @@ impl<A: Storable> Loaded<A> {
     #[must_use]
     pub fn remembers(&self, commit_id: Uuid) -> bool {
         self.recent.contains(&commit_id)
+    }
+
+    /// Whether it tells of every commit of its stream whether it has it, because there are so few.
+    pub(super) const fn remembers_all(&self) -> bool {
+        self.recent.len() < REMEMBERED
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(super) const fn bytes(&self) -> u64 {
+        FRAME_BYTES + BYTES_PER_BYTE * (self.measured + self.grown_by)
     }
 
     /// The id of its last commit.
@@ -165,24 +206,40 @@ impl<A: Storable> Loaded<A> {
             self.recent.remove(0);
         }
         self.recent.push(commit.commit_id);
+        let events = commit.events.iter();
+        self.grown_by += events.map(|event| event.get().len() as u64).sum::<u64>();
+        if self.grown_by > self.measured.max(MEASURED_AFTER) {
+            self.measure();
+        }
+    }
+
+    fn measure(&mut self) {
+        let mut counter = Counter(0);
+        // Nothing that is written to a counter fails; a state that is no JSON keeps its old measure.
+        if serde_json::to_writer(&mut counter, &self.state).is_ok() {
+            self.measured = counter.0;
+        }
+        self.grown_by = 0;
     }
 
     pub(super) fn to_snapshot(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let sources = domain::SOURCES.to_owned();
         let body = serde_json::to_vec(&Snapshot {
-            sources,
-            loaded: self.clone(),
+            frame: FRAME,
+            state: A::STATE,
+            loaded: self,
         })?;
         Ok([CommitHash::of(&body).as_bytes(), body.as_slice()].concat())
     }
 
-    /// `None` where other code made it, or a disk changed it: then the whole stream is read instead.
+    /// `None` where it has another version, or a disk changed it: then the whole stream is read instead.
     pub(super) fn from_snapshot(bytes: &[u8]) -> Option<Self> {
         let (hash, body) = bytes.split_first_chunk::<32>()?;
         if CommitHash::of(body).as_bytes() != hash {
             return None;
         }
-        let snapshot: Snapshot<A> = serde_json::from_slice(body).ok()?;
-        (snapshot.sources == domain::SOURCES).then_some(snapshot.loaded)
+        let snapshot: Snapshot<Self> = serde_json::from_slice(body).ok()?;
+        let mut loaded = snapshot.loaded;
+        loaded.measured = body.len() as u64;
+        ((snapshot.frame, snapshot.state) == (FRAME, A::STATE)).then_some(loaded)
     }
 }

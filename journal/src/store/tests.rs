@@ -1,8 +1,10 @@
 //! The store over the log in memory: cache, snapshots, lost races, and the cqrs-es contract.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cqrs_es::{AggregateContext as _, AggregateError, EventStore as _};
+use domain::event::Decide as _;
 use domain::number::{Numbers, NumbersEvent};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -28,7 +30,7 @@ fn journal() -> Journal {
 }
 
 fn store(journal: &Journal) -> Store<Numbers> {
-    Store::try_new(journal.clone(), 100).unwrap()
+    Store::try_new(journal.clone(), 1 << 20).unwrap()
 }
 
 fn meta(number: u128) -> Meta {
@@ -58,7 +60,7 @@ async fn append(
 ) -> Result<Loaded<Numbers>, JournalError> {
     let events = taken(seen.state.used + 1);
     store
-        .append(&stream(), seen, &events, meta(number))
+        .append(&stream(), Arc::new(seen.clone()), &events, meta(number))
         .await
         .map(|loaded| Loaded::clone(&loaded))
 }
@@ -107,7 +109,7 @@ async fn a_retry_reads_back_what_was_stored_first() {
         ..meta(7)
     };
     let loaded = store
-        .append(&stream(), &Loaded::default(), &taken(1), again)
+        .append(&stream(), Arc::default(), &taken(1), again)
         .await
         .unwrap();
     assert_eq!(loaded.updated_at, Some(Timestamp::from_second(7).unwrap()));
@@ -125,7 +127,7 @@ async fn a_retry_answers_what_its_own_commit_left() {
         ..meta(7)
     };
     let loaded = store
-        .append(&stream(), &Loaded::default(), &taken(1), again)
+        .append(&stream(), Arc::default(), &taken(1), again)
         .await
         .unwrap();
     assert_eq!((loaded.version, loaded.state.used), (1, 1));
@@ -137,7 +139,7 @@ async fn a_retry_answers_what_its_own_commit_left() {
 async fn commits_under_fixed_ids_are_snapshotted_too() {
     let journal = journal();
     let store = store(&journal);
-    let mut loaded = std::sync::Arc::new(Loaded::<Numbers>::default());
+    let mut loaded = Arc::new(Loaded::<Numbers>::default());
     for number in 1..=100 {
         let fixed = Meta {
             retried: true,
@@ -145,7 +147,7 @@ async fn commits_under_fixed_ids_are_snapshotted_too() {
         };
         let events = taken(loaded.state.used + 1);
         loaded = store
-            .append(&stream(), &loaded, &events, fixed)
+            .append(&stream(), loaded, &events, fixed)
             .await
             .unwrap();
     }
@@ -174,14 +176,14 @@ async fn a_state_can_be_seen_as_of_an_earlier_time_and_as_a_commit_left_it() {
     let at = Timestamp::from_second(3).unwrap();
     assert_eq!(store.load_as_of(&stream(), at).await.unwrap().state.used, 3);
     let after = store
-        .load_after(&stream(), Uuid::from_u128(2))
+        .load_after(&stream(), Uuid::from_u128(2), 0)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(after.state.used, 2);
     assert!(
         store
-            .load_after(&stream(), Uuid::from_u128(77))
+            .load_after(&stream(), Uuid::from_u128(77), 0)
             .await
             .unwrap()
             .is_none()
@@ -214,13 +216,68 @@ async fn a_snapshot_is_taken_behind_the_commit_and_used_by_the_next_load() {
 }
 
 #[test]
-fn a_snapshot_of_other_code_is_ignored() {
-    let body = serde_json::to_vec(&serde_json::json!({
-        "sources": "of another build", "loaded": Loaded::<Numbers>::default(),
-    }));
-    let body = body.unwrap();
-    let snapshot = [CommitHash::of(&body).as_bytes(), body.as_slice()].concat();
-    assert!(Loaded::<Numbers>::from_snapshot(&snapshot).is_none());
+fn a_snapshot_of_another_version_of_the_state_is_ignored() {
+    let of = |state: u32| {
+        let loaded = Loaded::<Numbers>::default();
+        let body = serde_json::json!({ "frame": 1, "state": state, "loaded": loaded });
+        let body = serde_json::to_vec(&body).unwrap();
+        let snapshot = [CommitHash::of(&body).as_bytes(), body.as_slice()].concat();
+        Loaded::<Numbers>::from_snapshot(&snapshot)
+    };
+    assert!(of(Numbers::STATE).is_some());
+    assert!(of(Numbers::STATE + 1).is_none());
+}
+
+#[tokio::test]
+async fn a_state_that_nobody_else_looks_at_grows_where_it_is() {
+    let journal = journal();
+    let store = store(&journal);
+    append(&store, &Loaded::default(), 1).await.unwrap();
+    let seen = store.load(&stream()).await.unwrap();
+    let held = Arc::downgrade(&seen);
+    let events = taken(2);
+    drop(store.append(&stream(), seen, &events, meta(2)).await);
+    assert!(held.upgrade().is_none(), "it was moved, not copied");
+    assert_eq!(store.load(&stream()).await.unwrap().state.used, 2);
+}
+
+#[tokio::test]
+async fn a_commit_is_found_behind_whatever_stands_before_and_after_it() {
+    let journal = journal();
+    let writer = store(&journal);
+    let mut loaded = Loaded::default();
+    for number in 1..=220 {
+        loaded = append(&writer, &loaded, number).await.unwrap();
+    }
+    while journal.snapshot(&stream()).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    for number in [1_u32, 150, 212, 213, 219, 220] {
+        let id = Uuid::from_u128(number.into());
+        let left = store(&journal).load_after(&stream(), id, 0).await.unwrap();
+        assert_eq!(left.unwrap().state.used, u64::from(number));
+    }
+    let never = Uuid::from_u128(221);
+    let never = store(&journal).load_after(&stream(), never, 0).await;
+    assert!(never.unwrap().is_none());
+    for second in [50, 150, 219, 230] {
+        let at = Timestamp::from_second(second).unwrap();
+        let then = store(&journal).load_as_of(&stream(), at).await.unwrap();
+        assert_eq!(then.state.used, second.cast_unsigned().min(220));
+    }
+}
+
+#[tokio::test]
+async fn a_cache_holds_so_many_bytes_and_no_more() {
+    let journal = journal();
+    let store = store(&journal);
+    for number in 0..5_000_u32 {
+        let id = token(&number.to_string());
+        let stream = store.stream(token("main"), id);
+        store.load(&stream).await.unwrap();
+    }
+    let held = store.cache.weight();
+    assert!((1 << 19..=1 << 20).contains(&held), "{held} bytes");
 }
 
 #[test]

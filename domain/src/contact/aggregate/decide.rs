@@ -9,6 +9,8 @@ use crate::text::{self, BadText};
 use crate::unique::UniqueKind;
 
 impl Decide for Contact {
+    const STATE: u32 = 1;
+
     fn decide(&self, command: ContactCommand) -> Result<Vec<ContactEvent>, ContactError> {
         match (&self.card, command) {
             (None, ContactCommand::Create(card)) => create(card),
