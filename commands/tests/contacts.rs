@@ -75,10 +75,7 @@ impl Program {
     /// Takes every reservation away, as releases of before could.
     async fn forget_reservations(&self) {
         for shard in 0..domain::unique::SHARDS {
-            let shard = ShardId {
-                kind: UniqueKind::Phone,
-                shard,
-            };
+            let shard = ShardId::root(UniqueKind::Phone, shard);
             let held = self
                 .desk
                 .load::<Reservations>(&workspace(), shard)
@@ -261,10 +258,7 @@ async fn who_died_before_it_used_its_reservation_keeps_it_for_a_minute() {
 
 async fn place_of_the_only_phone(program: &Program) -> (ShardId, String) {
     for shard in 0..domain::unique::SHARDS {
-        let shard = ShardId {
-            kind: UniqueKind::Phone,
-            shard,
-        };
+        let shard = ShardId::root(UniqueKind::Phone, shard);
         let held = program
             .desk
             .load::<Reservations>(&workspace(), shard)

@@ -1,5 +1,10 @@
 //! One owner per value: reservations of phones and emails, sharded by a keyed hash.
 //!
+//! A shard that has once held [`CAPACITY`] values is full for ever: it goes on with what it holds, and takes
+//! nothing else. Other values go to one of its 256 children, by the next byte of their HMAC. So a value is
+//! looked for from the root on, up to the first shard that holds it or is not full; and a value that a full
+//! shard does not hold will never be there again, so that two of its owners meet in one shard.
+//!
 //! A shard knows values only by their HMAC, never in clear. A reservation is made for one attempt to
 //! change one contact, and names the version of the contact that the attempt has seen: the attempt
 //! changes the contact at that version or not at all. So whoever finds a value reserved need only
@@ -22,8 +27,16 @@ use crate::event::{Decide, decided, stored};
 use crate::id::{ContactId, Keyed};
 use crate::words::words;
 
-/// How many shards a kind has; fixed for ever, for a value's shard follows from it.
+/// How many shards a kind has at first; fixed for ever, for a value's shard follows from it.
 pub const SHARDS: u16 = 64;
+/// How many values a shard holds before others go to its children; fixed for ever, for where a value is looked
+/// for follows from it.
+pub const CAPACITY: usize = 1_000;
+/// How many generations of children there are: 64 shards with 256 children each hold 16 million values, and
+/// with as many grandchildren 4,000 million.
+const GENERATIONS: usize = 4;
+/// How many hex digits of a value's HMAC have chosen its shard.
+const ROOT_DIGITS: usize = 4;
 
 words! {
     /// What must be unique within a workspace.
@@ -42,11 +55,59 @@ pub struct ShardId {
     pub kind: UniqueKind,
     /// Below [`SHARDS`].
     pub shard: u16,
+    /// Which of its descendants.
+    #[serde(default, skip_serializing_if = "Branch::is_root")]
+    pub branch: Branch,
+}
+
+/// The way from a shard to one of its descendants: a byte of the HMAC for each generation.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Branch {
+    depth: usize,
+    bytes: [u8; GENERATIONS],
+}
+
+impl Branch {
+    const fn is_root(&self) -> bool {
+        self.depth == 0
+    }
+}
+
+impl ShardId {
+    /// The shard where a value is looked for first.
+    #[must_use]
+    pub const fn root(kind: UniqueKind, shard: u16) -> Self {
+        Self {
+            kind,
+            shard,
+            branch: Branch {
+                depth: 0,
+                bytes: [0; GENERATIONS],
+            },
+        }
+    }
+
+    /// Where a value with this HMAC is looked for next, where this shard is full; none in the last generation,
+    /// and for what is no HMAC.
+    #[must_use]
+    pub fn child(self, value: &str) -> Option<Self> {
+        let depth = self.branch.depth;
+        let from = ROOT_DIGITS + 2 * depth;
+        let byte = u8::from_str_radix(value.get(from..from + 2)?, 16).ok()?;
+        let mut branch = self.branch;
+        *branch.bytes.get_mut(depth)? = byte;
+        branch.depth += 1;
+        Some(Self { branch, ..self })
+    }
 }
 
 impl fmt::Display for ShardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.kind, self.shard)
+        write!(f, "{}-{}", self.kind, self.shard)?;
+        let ways = self.branch.bytes.iter().take(self.branch.depth);
+        ways.into_iter().try_for_each(|way| write!(f, "-{way:02x}"))
     }
 }
 
@@ -55,6 +116,8 @@ impl fmt::Display for ShardId {
 pub struct Reservations {
     /// Owners by the value's HMAC.
     pub held: BTreeMap<String, Reservation>,
+    /// Whether it takes no other values, because it has once held [`CAPACITY`] of them.
+    pub is_full: bool,
 }
 
 /// Who reserved a value, and for what.
@@ -157,6 +220,9 @@ pub enum UniqueError {
         /// Who.
         owner: ContactId,
     },
+    /// The shard holds other values, and takes no more: ask its child.
+    #[error("the shard is full")]
+    Full,
 }
 
 impl Reservations {
@@ -169,7 +235,11 @@ impl Reservations {
         attempt: Uuid,
     ) -> Result<bool, UniqueError> {
         let Some(held) = self.held.get(value) else {
-            return Ok(true);
+            return if self.is_full {
+                Err(UniqueError::Full)
+            } else {
+                Ok(true)
+            };
         };
         let is_over = |idle: &Idle| idle.owner == held.owner && held.seen < idle.version;
         match held {
@@ -184,7 +254,7 @@ impl Reservations {
 }
 
 impl Decide for Reservations {
-    const STATE: u32 = 1;
+    const STATE: u32 = 2;
 
     fn decide(&self, command: UniqueCommand) -> Result<Vec<UniqueEvent>, UniqueError> {
         match command {
@@ -254,6 +324,7 @@ impl Aggregate for Reservations {
                 }
                 held.at = at;
                 held.attempts.extend(attempt);
+                self.is_full |= self.held.len() >= CAPACITY;
             }
             UniqueEvent::Released { value, attempt } => {
                 let Some(held) = self.held.get_mut(&value) else {

@@ -8,7 +8,7 @@ use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::contact::event::ContactEvent;
 use domain::id::ContactId;
-use domain::unique::{Reservations, UniqueEvent, UniqueKind};
+use domain::unique::{Reservations, ShardId, UniqueEvent, UniqueKind};
 use journal::entry::Entry;
 use journal::envelope::Recorded;
 use journal::token::{StreamId, Token};
@@ -131,17 +131,12 @@ impl Audit {
             }
         }
         let mut all = Vec::new();
-        for ((shard, hash), (value, shown_by)) in shown_by {
-            if seen
-                .unreadable
-                .contains(&format!("{}.{shard}", Reservations::TYPE))
-            {
+        for ((root, hash), (value, shown_by)) in shown_by {
+            let way = seen.way(root, &hash);
+            if way.iter().any(|shard| seen.cannot_read(*shard)) {
                 continue;
             }
-            let held = seen.shards.get(&shard.to_string());
-            let held_by = held
-                .and_then(|shard| shard.held.get(&hash))
-                .map(|held| held.owner);
+            let held_by = way.iter().find_map(|shard| seen.holder(*shard, &hash));
             if shown_by.len() > 1 || held_by != shown_by.first().copied() {
                 all.push(Disagreement {
                     workspace: workspace.clone(),
@@ -157,6 +152,26 @@ impl Audit {
 }
 
 impl Seen {
+    /// The shards that a value is looked for in.
+    fn way(&self, root: ShardId, hash: &str) -> Vec<ShardId> {
+        let child = |shard: &ShardId| {
+            let state = self.shards.get(&shard.to_string())?;
+            let ends = !state.is_full || state.held.contains_key(hash);
+            if ends { None } else { shard.child(hash) }
+        };
+        std::iter::successors(Some(root), child).collect()
+    }
+
+    fn cannot_read(&self, shard: ShardId) -> bool {
+        let stream = format!("{}.{shard}", Reservations::TYPE);
+        self.unreadable.contains(&stream)
+    }
+
+    fn holder(&self, shard: ShardId, hash: &str) -> Option<ContactId> {
+        let held = self.shards.get(&shard.to_string())?.held.get(hash)?;
+        Some(held.owner)
+    }
+
     fn note(&mut self, stream: &StreamId, entry: &Entry) {
         let noted = match entry {
             Entry::Commit(recorded) if stream.category.as_str() == Contact::TYPE => {

@@ -90,6 +90,13 @@ impl Attempt {
     }
 }
 
+/// What became of values that were to be reserved in a shard.
+enum Reserved {
+    All,
+    /// The shard is full by now: they are to be placed anew.
+    Elsewhere,
+}
+
 /// Values by their shards, in an order that is the same for everybody.
 type Placed<'a> = BTreeMap<ShardId, Vec<(String, &'a Value)>>;
 
@@ -138,7 +145,7 @@ impl Holdings {
         values: &[Value],
         origin: &Origin,
     ) -> Result<(), ContactsError> {
-        for (shard, placed) in self.placed(values, &origin.workspace) {
+        for (shard, placed) in self.placed(values, &origin.workspace).await? {
             self.survey(owner, shard, &placed, origin).await?;
         }
         Ok(())
@@ -152,19 +159,42 @@ impl Holdings {
         values: &[Value],
         origin: &Origin,
     ) -> Result<(), ContactsError> {
+        let mut kind = None;
+        for _ in 0..TRIES {
+            kind = self.try_reserve(attempt, seen, values, origin).await?;
+            if kind.is_none() {
+                return Ok(());
+            }
+        }
+        let kind = kind.unwrap_or(UniqueKind::Phone);
+        Err(ContactsError::Busy { kind, seconds: 1 })
+    }
+
+    /// The kind of a shard that was full by the time it was asked; none where everything is reserved. What was
+    /// reserved then stays so, for the same attempt asks again.
+    async fn try_reserve(
+        &self,
+        attempt: &mut Attempt,
+        seen: u64,
+        values: &[Value],
+        origin: &Origin,
+    ) -> Result<Option<UniqueKind>, ContactsError> {
         // Everything is looked at before anything is reserved.
         let mut all = Vec::new();
-        for (shard, placed) in self.placed(values, &origin.workspace) {
+        for (shard, placed) in self.placed(values, &origin.workspace).await? {
             let wanted = self
                 .survey(Some(attempt.owner), shard, &placed, origin)
                 .await?;
             all.push((shard, placed, wanted));
         }
         for (shard, placed, wanted) in all {
-            self.reserve_in(shard, &placed, wanted, attempt, seen, origin)
-                .await?;
+            let reserve = self.reserve_in(shard, &placed, wanted, attempt, seen, origin);
+            match reserve.await? {
+                Reserved::All => {}
+                Reserved::Elsewhere => return Ok(Some(shard.kind)),
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn reserve_in(
@@ -175,7 +205,7 @@ impl Holdings {
         attempt: &mut Attempt,
         seen: u64,
         origin: &Origin,
-    ) -> Result<(), ContactsError> {
+    ) -> Result<Reserved, ContactsError> {
         for _ in 0..TRIES {
             let reserve = UniqueCommand::Reserve {
                 owner: attempt.owner,
@@ -188,7 +218,10 @@ impl Holdings {
             let hashes = placed.iter().map(|(hash, _)| hash.clone());
             attempt.reserved.entry(shard).or_default().extend(hashes);
             match self.send(shard, reserve, origin).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Reserved::All),
+                Err(AggregateError::UserError(UniqueError::Full)) => {
+                    return Ok(Reserved::Elsewhere);
+                }
                 // Somebody was faster, or no longer there.
                 Err(AggregateError::UserError(UniqueError::Held { .. })) => {}
                 Err(error) => return Err(without_refusal(error)),
@@ -331,16 +364,41 @@ impl Holdings {
         sent.await.map(drop)
     }
 
-    fn placed<'a>(&self, values: &'a [Value], workspace: &Token) -> Placed<'a> {
+    async fn placed<'a>(
+        &self,
+        values: &'a [Value],
+        workspace: &Token,
+    ) -> Result<Placed<'a>, ContactsError> {
         let mut placed = Placed::new();
         for value in values {
-            let (shard, hash) = self.place(value, workspace);
+            let (root, hash) = self.place(value, workspace);
+            let shard = self.descend(root, &hash, workspace).await?;
             placed.entry(shard).or_default().push((hash, value));
         }
-        placed
+        Ok(placed)
     }
 
-    /// The shard and the keyed hash of a value; the workspace is part of what is hashed.
+    /// The shard that holds a value, or would take it.
+    async fn descend(
+        &self,
+        root: ShardId,
+        hash: &str,
+        workspace: &Token,
+    ) -> Result<ShardId, ContactsError> {
+        let mut shard = root;
+        loop {
+            let loaded = self.0.desk.load::<Reservations>(workspace, shard).await;
+            let state = &loaded.map_err(unavailable)?.state;
+            if !state.is_full || state.held.contains_key(hash) {
+                return Ok(shard);
+            }
+            let (kind, seconds) = (shard.kind, 1);
+            let full = ContactsError::Busy { kind, seconds };
+            shard = shard.child(hash).ok_or(full)?;
+        }
+    }
+
+    /// The first shard and the keyed hash of a value; the workspace is part of what is hashed.
     pub(super) fn place(&self, value: &Value, workspace: &Token) -> (ShardId, String) {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0.secret).expect("a key");
@@ -350,8 +408,7 @@ impl Holdings {
         let hash = mac.finalize().into_bytes();
         let shard = u16::from_le_bytes([hash[0], hash[1]]) % SHARDS;
         let hex = hex::encode(&hash[..16]);
-        let kind = value.kind;
-        (ShardId { kind, shard }, hex)
+        (ShardId::root(value.kind, shard), hex)
     }
 }
 
@@ -363,5 +420,93 @@ fn apart(origin: &Origin) -> Origin {
         retried: false,
         claim: None,
         ..origin.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::id::ContactId;
+    use domain::unique::{
+        CAPACITY, Reservations, ShardId, UniqueCommand, UniqueError, UniqueKind, Wanted,
+    };
+    use jiff::Timestamp;
+    use journal::Journal;
+    use journal::memory::MemoryJournal;
+    use journal::token::Token;
+    use uuid::Uuid;
+
+    use super::{AggregateError, Holdings};
+    use crate::clock::Clock;
+    use crate::desk::Desk;
+    use crate::origin::Origin;
+
+    /// Values whose HMACs begin alike, so that one of the first shards gets them all.
+    const VALUES: u32 = 50_000;
+
+    fn hash(number: u32) -> String {
+        let spread = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        format!("0700{:028x}", spread >> 16)
+    }
+
+    fn reserve(owner: u64, hashes: &[String]) -> UniqueCommand {
+        UniqueCommand::Reserve {
+            owner: ContactId(owner),
+            seen: 0,
+            attempt: Uuid::from_u128(owner.into()),
+            at: Timestamp::UNIX_EPOCH,
+            values: hashes
+                .iter()
+                .map(|value| Wanted {
+                    value: value.clone(),
+                    idle: None,
+                })
+                .collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn however_many_values_fall_to_a_shard_none_holds_more_than_fit() {
+        let desk = Desk::local(Journal::from(MemoryJournal::new()), Clock::System);
+        let holdings = Holdings::new(desk.clone(), b"secret");
+        let workspace = Token::try_new("main").unwrap();
+        let origin = Origin::new(workspace.clone(), "test");
+        let root = ShardId::root(UniqueKind::Phone, 7);
+        let all: Vec<_> = (0..VALUES).map(hash).collect();
+        for (owner, hashes) in (1..).zip(all.chunks(500)) {
+            let mut placed = BTreeMap::<ShardId, Vec<String>>::new();
+            for hash in hashes {
+                let shard = holdings.descend(root, hash, &workspace).await.unwrap();
+                placed.entry(shard).or_default().push(hash.clone());
+            }
+            for (shard, hashes) in placed {
+                let reserve = reserve(owner, &hashes);
+                holdings.send(shard, reserve, &origin).await.unwrap();
+            }
+        }
+        let mut held = BTreeMap::<ShardId, usize>::new();
+        for (place, hash) in all.iter().enumerate().step_by(7) {
+            let shard = holdings.descend(root, hash, &workspace).await.unwrap();
+            let loaded = desk.load::<Reservations>(&workspace, shard).await.unwrap();
+            let owner = ContactId(place as u64 / 500 + 1);
+            assert_eq!(loaded.state.held[hash].owner, owner);
+            held.insert(shard, loaded.state.held.len());
+        }
+        assert!(held.len() > 200, "{} shards", held.len());
+        let largest = held.values().max().copied().unwrap_or_default();
+        assert!(largest <= CAPACITY + 500, "{largest} values");
+
+        let (first, last) = (&all[..1], &all[all.len() - 1..]);
+        for taken in [first, last] {
+            let shard = holdings.descend(root, &taken[0], &workspace);
+            let reserve = reserve(1_000_000, taken);
+            let refused = holdings.send(shard.await.unwrap(), reserve, &origin).await;
+            let refusal = match refused {
+                Err(AggregateError::UserError(refusal)) => refusal,
+                other => panic!("{other:?}"),
+            };
+            assert!(matches!(refusal, UniqueError::Held { .. }), "{refusal}");
+        }
     }
 }

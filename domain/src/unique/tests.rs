@@ -2,7 +2,10 @@ use cqrs_es::test::TestFramework;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Idle, Reservations, UniqueCommand, UniqueError, UniqueEvent, Wanted};
+use super::{
+    CAPACITY, Idle, Reservations, ShardId, UniqueCommand, UniqueError, UniqueEvent, UniqueKind,
+    Wanted,
+};
 use crate::id::ContactId;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
@@ -164,4 +167,75 @@ fn what_was_reserved_before_there_were_attempts_is_held_and_freed() {
         .given(vec![old, all])
         .when(reserve(TWO, 0, SECOND))
         .then_expect_events(vec![reserved(TWO, 0, SECOND)]);
+}
+
+#[test]
+fn a_shard_that_was_full_once_takes_no_other_value() {
+    let filling = |place| UniqueEvent::Reserved {
+        value: format!("{place:04}"),
+        owner: ONE,
+        seen: 0,
+        attempt: Some(FIRST),
+        at: AT,
+    };
+    let mut events: Vec<_> = (1..CAPACITY).map(filling).collect();
+    shard()
+        .given(events.clone())
+        .when(reserve(TWO, 0, SECOND))
+        .then_expect_events(vec![reserved(TWO, 0, SECOND)]);
+    events.push(filling(CAPACITY));
+    shard()
+        .given(events.clone())
+        .when(reserve(TWO, 0, SECOND))
+        .then_expect_error(UniqueError::Full);
+    let renewed = UniqueCommand::Reserve {
+        owner: ONE,
+        seen: 1,
+        attempt: SECOND,
+        at: AT,
+        values: vec![Wanted {
+            value: "0001".into(),
+            idle: None,
+        }],
+    };
+    shard()
+        .given(events.clone())
+        .when(renewed)
+        .then_expect_events(vec![UniqueEvent::Reserved {
+            value: "0001".into(),
+            owner: ONE,
+            seen: 1,
+            attempt: Some(SECOND),
+            at: AT,
+        }]);
+    events.push(UniqueEvent::Released {
+        value: "0001".into(),
+        attempt: Some(FIRST),
+    });
+    shard()
+        .given(events)
+        .when(reserve(TWO, 0, SECOND))
+        .then_expect_error(UniqueError::Full);
+}
+
+#[test]
+fn a_child_is_named_by_the_next_byte() {
+    let root = ShardId::root(UniqueKind::Phone, 7);
+    let value = "0123456789abcdef0123456789abcdef";
+    let mut all = vec![root];
+    while let Some(child) = all[all.len() - 1].child(value) {
+        all.push(child);
+    }
+    let names: Vec<_> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        names,
+        [
+            "phone-7",
+            "phone-7-45",
+            "phone-7-45-67",
+            "phone-7-45-67-89",
+            "phone-7-45-67-89-ab"
+        ]
+    );
+    assert_eq!(root.child("no HMAC"), None);
 }
