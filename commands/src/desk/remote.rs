@@ -15,8 +15,8 @@ use journal::store::Loaded;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::local::traceparent;
-use super::{Expected, Handled, Outcome, Stores};
+use super::local::{command_name, failed, traceparent};
+use super::{Expected, Handled, Outcome, Stores, stream_of};
 use crate::clock::{Clock, fresh_id};
 use crate::origin::Origin;
 use crate::precondition::VersionMismatch;
@@ -65,6 +65,8 @@ pub(super) struct Ask<I, C> {
 ))]
 pub(super) enum Answer<S, E> {
     Done(S),
+    /// It was done, and the state is larger than a message may be: whoever asked reads it from the log.
+    DoneUnsent,
     Refused(E),
     Conflict,
     /// The record is at this version, and the request held for another.
@@ -105,6 +107,7 @@ impl Remote {
         for within in ANSWERS_WITHIN {
             match self.ask::<A>(&ask, within).await {
                 Ok(Answer::Done(loaded)) => return Ok(Arc::new(loaded)),
+                Ok(Answer::DoneUnsent) => return self.left_by(&ask).await,
                 Ok(Answer::Refused(refusal)) => return Err(AggregateError::UserError(refusal)),
                 Ok(Answer::Conflict) => return Err(AggregateError::AggregateConflict),
                 Ok(Answer::Unreadable(reason)) => {
@@ -128,6 +131,19 @@ impl Remote {
         Err(AggregateError::DatabaseConnectionError(last.into()))
     }
 
+    /// What an ask that was carried out has left, as the log has it.
+    async fn left_by<A: Handled>(&self, ask: &Ask<A::Id, A::Command>) -> Outcome<A> {
+        let store = A::store(&self.stores);
+        let stream = stream_of(store, &ask.origin.workspace, ask.id).map_err(failed)?;
+        let commit_id = ask.origin.commit_id(&stream, &command_name(&ask.command));
+        let left = store.load_after(&stream, commit_id, ask.origin.behind);
+        match left.await.map_err(failed)? {
+            Some(left) => Ok(left),
+            // There was nothing to be done.
+            None => store.reload(&stream).await.map_err(failed),
+        }
+    }
+
     async fn ask<A: Handled>(
         &self,
         ask: &Ask<A::Id, A::Command>,
@@ -135,6 +151,12 @@ impl Remote {
     ) -> Result<Answer<Loaded<A>, A::Error>, Unanswered> {
         let other = |error: &dyn std::fmt::Display| Unanswered::Other(error.to_string());
         let payload = serde_json::to_vec(ask).map_err(|error| other(&error))?;
+        let (bytes, most) = (payload.len(), self.client.server_info().max_payload);
+        if bytes > most {
+            return Ok(Answer::Failed(format!(
+                "a command of {bytes} bytes is too large; NATS takes messages of {most}"
+            )));
+        }
         let request = Request::new()
             .payload(Bytes::from(payload))
             .timeout(Some(within));

@@ -61,7 +61,8 @@ async fn answer_asks(desk: &Desk, client: &Client, part: &Part) -> Result<(), Jo
         let (local, client) = (Arc::clone(local), client.clone());
         tokio::spawn(async move {
             let category = message.subject.rsplit('.').next().unwrap_or_default();
-            let answer = dispatch(&local, category, &message.payload).await;
+            let most = client.server_info().max_payload;
+            let answer = dispatch(&local, category, &message.payload, most).await;
             // Whoever got no answer asks again.
             drop(client.publish(reply, Bytes::from(answer)).await);
             drop(place);
@@ -69,8 +70,8 @@ async fn answer_asks(desk: &Desk, client: &Client, part: &Part) -> Result<(), Jo
     }
 }
 
-/// Carries out one ask for aggregates of this kind.
-pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
+/// Carries out one ask for aggregates of this kind, and answers in at most so many bytes.
+pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8], most: usize) -> Vec<u8> {
     let answer: Answer<Loaded<A>, A::Error> = match serde_json::from_slice(ask) {
         Ok(Ask::<A::Id, A::Command> {
             id,
@@ -99,7 +100,23 @@ pub(super) async fn answer<A: Handled>(local: &Local, ask: &[u8]) -> Vec<u8> {
         },
         Err(error) => Answer::Failed(format!("the ask cannot be read: {error}")),
     };
-    serde_json::to_vec(&answer).unwrap_or_default()
+    let whole = serde_json::to_vec(&answer).unwrap_or_default();
+    if whole.len() <= most {
+        return whole;
+    }
+    let short = match answer {
+        Answer::Done(_) | Answer::DoneUnsent => Answer::<(), ()>::DoneUnsent,
+        Answer::Refused(_)
+        | Answer::Conflict
+        | Answer::Mismatch(_)
+        | Answer::Unavailable(_)
+        | Answer::Unreadable(_)
+        | Answer::Failed(_) => Answer::Failed(format!(
+            "an answer of {} bytes is too large; NATS takes messages of {most}",
+            whole.len()
+        )),
+    };
+    serde_json::to_vec(&short).unwrap_or_default()
 }
 
 /// There is no such category here: a newer program asked.

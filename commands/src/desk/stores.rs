@@ -45,10 +45,10 @@ macro_rules! stores {
             }
         )+
 
-        /// Answers an ask on the wire with the aggregate of its category.
-        pub(super) async fn dispatch(local: &Local, category: &str, ask: &[u8]) -> Vec<u8> {
+        /// Answers an ask on the wire with the aggregate of its category, in at most so many bytes.
+        pub(super) async fn dispatch(local: &Local, category: &str, ask: &[u8], most: usize) -> Vec<u8> {
             match category {
-                $(<$aggregate as cqrs_es::Aggregate>::TYPE => answer::<$aggregate>(local, ask).await,)+
+                $(<$aggregate as cqrs_es::Aggregate>::TYPE => answer::<$aggregate>(local, ask, most).await,)+
                 _ => unknown(category),
             }
         }
