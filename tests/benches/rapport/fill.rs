@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use commands::clock::{Clock, fresh_id};
+use domain::event::Stored;
 use domain::lead::event::LeadEvent;
 use domain::lead::stage::{LeadSource, LeadStage};
 use futures::StreamExt as _;
@@ -45,7 +46,7 @@ pub async fn fill<'a>(
                 for events in story {
                     let sealed = Sealed::try_new(&Commit {
                         prev_hash: hash,
-                        ..commit(lead, events, version)
+                        ..commit(workspace(), "lead", &lead.to_string(), events, version)
                     })
                     .expect("a commit");
                     hash = Some(sealed.hash);
@@ -58,14 +59,25 @@ pub async fn fill<'a>(
         .await;
 }
 
-fn commit(lead: u64, events: &[LeadEvent], version: u64) -> Commit {
+fn workspace() -> Token {
+    Token::try_new("main").expect("a token")
+}
+
+/// A commit of these events, as the first of its stream.
+pub fn commit<E: Stored>(
+    workspace: Token,
+    category: &str,
+    id: &str,
+    events: &[E],
+    version: u64,
+) -> Commit {
     let token = |text: &str| Token::try_new(text).expect("a token");
     let events = events.iter().map(schemas::codec::encode);
     Commit {
         commit_id: fresh_id(),
-        workspace: token("main"),
-        category: token("lead"),
-        id: token(&lead.to_string()),
+        workspace,
+        category: token(category),
+        id: token(id),
         first_version: version,
         events: events.collect::<Result<_, _>>().expect("JSON"),
         actor: "bench".into(),

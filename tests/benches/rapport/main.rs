@@ -7,6 +7,7 @@
 //! - `http`: the same over HTTP, load generator included
 //! - `views`: rebuild rate, dashboard latency, idle memory, time until ready
 //! - `lag`: how late a screen shows a change, at a steady load
+//! - `long`: a step on a stream of a million commits and on full shards, beside the same on small ones
 //! - `fill`: a log of many leads
 //! - `soak`: a million leads in one process, and its restart
 
@@ -16,6 +17,7 @@ mod http;
 mod lag;
 mod limits;
 mod load;
+mod long;
 mod soak;
 mod views;
 
@@ -51,6 +53,9 @@ async fn main() {
     }
     if wanted("lag") {
         lag::measure().await;
+    }
+    if wanted("long") {
+        long::measure().await;
     }
     if wanted("soak") {
         soak::measure().await;
