@@ -213,8 +213,12 @@ async fn reused(crm: &Crm) -> u16 {
 
 /// It was thought to be hers, and is somebody else's.
 async fn a_lead_of_two_people(crm: &Crm, written: &mut Written) {
-    let open = json!({ "source": "manual", "contact_id": 1 });
-    crm.post("/api/v1/leads", open).await.good();
+    // Its title is in the kept answer of the request too.
+    let open = json!({ "source": "manual", "contact_id": 1, "title": "Zq came with a title" });
+    let open = with(crm.request(Method::POST, "/api/v1/leads"), &open);
+    let open = open.header("Idempotency-Key", "a title");
+    crm.send(open).await.good();
+    written.also.push("Zq came with a title".into());
     for (change, path) in [
         (
             json!({ "stage": "contacted", "reason": "Zq once hers" }),

@@ -14,7 +14,7 @@ use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id};
-use super::leads::checked_reason;
+use super::leads::asks::checked_reason;
 use super::leads::details::money;
 use super::problem::Problem;
 use super::views::SaleView;
