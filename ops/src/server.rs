@@ -169,6 +169,7 @@ fn routes(system: &System, zone: TimeZone) -> OpenApiRouter {
         acknowledged: system.acknowledged(),
         desk: system.api.desk.clone(),
         zone,
+        phone_region: system.api.settings.phone_region,
     };
     let gateways = GatewayApi {
         analyses: system.analyses.clone(),

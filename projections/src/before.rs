@@ -1,16 +1,17 @@
 //! The versions of screens before those of today: they answer until those of today are built, and
 //! go with the release after the next.
 //!
-//! Before `due` 2, timers did not say since when they were set. Before [`crate::slots`], leads and
-//! sales were counted for all time only, and the funnel by days
-//! of UTC. Before [`crate::total`], an amount was counted in one number.
+//! Before `due` 2, timers did not say since when they were set. Before [`crate::slots`], the funnel was
+//! counted by days of UTC. Before [`crate::columns`], lists were in the order of ids only; the first
+//! columns of today are those that there were.
 
 use crate::change::Change;
-use crate::db::{Column, signed};
+use crate::columns::{Kept, filter};
+use crate::db::Column;
 use crate::listing::{Listing, RowChange};
 use crate::projection::{Projection, Shown};
-use crate::slots::{self, ALL_TIME};
-use crate::{due, funnel, leads, sales};
+use crate::slots::{self, ALL_TIME, CAME};
+use crate::{contacts, due, funnel, leads, sales};
 
 /// Counts of today that were kept for all time only, without saying so.
 fn of_all_time(counts: Vec<(Vec<String>, i64)>) -> Vec<(Vec<String>, i64)> {
@@ -20,58 +21,52 @@ fn of_all_time(counts: Vec<(Vec<String>, i64)>) -> Vec<(Vec<String>, i64)> {
         .collect()
 }
 
-/// Leads, counted for all time only.
-pub struct Leads;
+/// A screen of today before its lists had more than filters by equality: these columns, and all else
+/// as today.
+macro_rules! listed_by_filters {
+    ($(#[$meta:meta])* $screen:ident = $today:ty, version $version:literal, [$($filter:expr),*]) => {
+        $(#[$meta])*
+        pub struct $screen;
 
-impl Projection for Leads {
-    const NAME: &'static str = leads::Leads::NAME;
-    const VERSION: u32 = 1;
-    const CATEGORY: &'static str = leads::Leads::CATEGORY;
-    type Record = <leads::Leads as Projection>::Record;
-    const FILTERS: &'static [&'static str] = &["stage", "source", "business_domain"];
-    const COUNTED_BY: &'static [&'static str] = &["measure", "stage"];
+        impl Projection for $screen {
+            const NAME: &'static str = <$today>::NAME;
+            const VERSION: u32 = $version;
+            const CATEGORY: &'static str = <$today>::CATEGORY;
+            type Record = <$today as Projection>::Record;
+            const COUNTED_BY: &'static [&'static str] = <$today>::COUNTED_BY;
 
-    fn apply(record: Self::Record, change: &Change) -> Self::Record {
-        leads::Leads::apply(record, change)
-    }
+            fn columns() -> Vec<Kept> {
+                vec![$(filter($filter)),*]
+            }
 
-    fn shown(id: u64, record: &Self::Record) -> Shown {
-        leads::Leads::shown(id, record)
-    }
+            fn apply(record: Self::Record, change: &Change) -> Self::Record {
+                <$today>::apply(record, change)
+            }
 
-    fn counts(record: &Self::Record) -> Vec<(Vec<String>, i64)> {
-        of_all_time(leads::Leads::counts(record))
-    }
+            fn shown(id: u64, record: &Self::Record) -> Shown {
+                <$today>::shown(id, record)
+            }
+
+            fn counts(record: &Self::Record) -> Vec<(Vec<String>, i64)> {
+                <$today>::counts(record)
+            }
+        }
+    };
 }
 
-/// Sales, counted for all time only.
-pub struct Sales;
+listed_by_filters! {
+    /// Leads, in the order of their ids only.
+    Leads = leads::Leads, version 3, ["stage", "source", "business_domain", CAME]
+}
 
-impl Projection for Sales {
-    const NAME: &'static str = sales::Sales::NAME;
-    const VERSION: u32 = 1;
-    const CATEGORY: &'static str = sales::Sales::CATEGORY;
-    type Record = <sales::Sales as Projection>::Record;
-    const FILTERS: &'static [&'static str] = &["stage"];
-    const COUNTED_BY: &'static [&'static str] = &["stage", "currency", "measure"];
+listed_by_filters! {
+    /// Sales, in the order of their ids only.
+    Sales = sales::Sales, version 2, ["stage", CAME]
+}
 
-    fn apply(record: Self::Record, change: &Change) -> Self::Record {
-        sales::Sales::apply(record, change)
-    }
-
-    fn shown(id: u64, record: &Self::Record) -> Shown {
-        sales::Sales::shown(id, record)
-    }
-
-    /// An amount in one number.
-    fn counts(record: &Self::Record) -> Vec<(Vec<String>, i64)> {
-        let Some(sale) = &record.state.open else {
-            return Vec::new();
-        };
-        let (stage, currency) = (sale.stage.to_string(), sale.amount.currency.to_string());
-        let by = |measure: &str| vec![stage.clone(), currency.clone(), measure.to_owned()];
-        vec![(by("sales"), 1), (by("minor"), signed(sale.amount.minor))]
-    }
+listed_by_filters! {
+    /// Contacts, in the order of their ids only.
+    Contacts = contacts::Contacts, version 2, []
 }
 
 /// The funnel, counted for all time and by days of UTC.

@@ -6,26 +6,67 @@ use domain::contact::aggregate::Contact;
 use domain::id::ContactId;
 use journal::store::Loaded;
 
+use crate::addresses::{EMAIL, PHONE};
 use crate::change::Change;
+use crate::columns::{self, Column, Kept, Listed, Measure, folded, order};
 use crate::projection::{Projection, Shown};
+use crate::slots;
 
 /// The list of contacts and the card of one.
 pub struct Contacts;
 
 impl Projection for Contacts {
     const NAME: &'static str = "contacts";
-    const VERSION: u32 = 2;
-    const READ_SINCE: u32 = 1;
+    const VERSION: u32 = 3;
+    const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Contact::TYPE;
     type Record = Loaded<Contact>;
+
+    fn columns() -> Vec<Kept> {
+        columns::kept::<Self>()
+    }
 
     fn apply(record: Loaded<Contact>, change: &Change) -> Loaded<Contact> {
         change.follows(record)
     }
 
     fn shown(id: u64, record: &Loaded<Contact>) -> Shown {
-        ContactView::of(ContactId(id), record)
-            .map(|view| Shown::new(&view, Vec::new()))
-            .unwrap_or_default()
+        columns::shown::<Self>(ContactView::of(ContactId(id), record))
     }
+}
+
+impl Listed for Contacts {
+    type View = ContactView;
+    const LISTED_BY: &'static [Column<ContactView>] = &[
+        order(
+            "created_at",
+            Measure::Moment,
+            &["created_from", "created_to"],
+            "came to be known",
+            |contact| slots::came(contact.created_at).into(),
+        ),
+        order(
+            "updated_at",
+            Measure::Moment,
+            &["updated_from", "updated_to"],
+            "changed last",
+            |contact| slots::came(contact.updated_at).into(),
+        ),
+        order(
+            "name",
+            Measure::Beginning,
+            &["name"],
+            "the name",
+            |contact| folded(&contact.name).into(),
+        ),
+        order(
+            "company",
+            Measure::Beginning,
+            &["company"],
+            "the company",
+            |contact| folded(contact.company.as_deref().unwrap_or_default()).into(),
+        ),
+    ];
+    const LISTED_SINCE: u32 = 3;
+    const LOOKED_UP_BY: &'static [&'static str] = &[PHONE, EMAIL];
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::change::Change;
+use crate::columns::{Kept, filter};
 use crate::period::When;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, Counts, SLOT, Slotted};
@@ -45,9 +46,12 @@ impl Projection for Funnel {
     const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Way;
-    const FILTERS: &'static [&'static str] = &[CAME];
     const COUNTED_BY: &'static [&'static str] =
         &[SLOT, "source", "business_domain", "stage", "measure"];
+
+    fn columns() -> Vec<Kept> {
+        vec![filter(CAME)]
+    }
 
     fn apply(mut way: Way, change: &Change) -> Way {
         let at = change.recorded.commit.at.as_millisecond();
@@ -116,7 +120,7 @@ impl Projection for Funnel {
     /// Nothing; only when it came in, for those that are counted one by one.
     fn shown(_id: u64, way: &Way) -> Shown {
         Shown {
-            filters: vec![way.came().map(slots::came)],
+            columns: vec![way.came().map(slots::came).into()],
             body: None,
         }
     }

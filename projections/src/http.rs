@@ -6,7 +6,9 @@
 pub mod card;
 pub mod contacts;
 pub mod dashboard;
+mod expand;
 pub mod leads;
+pub mod list;
 pub mod page;
 mod removed;
 pub mod sales;
@@ -16,6 +18,7 @@ use axum::extract::FromRef;
 use commands::desk::Desk;
 use commands::http::access::open_to;
 use commands::http::answer::Acknowledged;
+use commands::phones::PhoneRegion;
 use domain::key::Role;
 use jiff::tz::TimeZone;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,6 +37,8 @@ pub struct ReadApi {
     pub desk: Desk,
     /// Whose days periods are made of.
     pub zone: TimeZone,
+    /// The country of phones that name none.
+    pub phone_region: PhoneRegion,
 }
 
 impl FromRef<ReadApi> for Desk {

@@ -4,10 +4,13 @@ use commands::http::views::LeadView;
 use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
+use domain::lead::scoring::Score;
+use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use journal::store::Loaded;
 
 use crate::change::Change;
-use crate::db::signed;
+use crate::columns::{self, Column, Kept, Listed, Measure, choice, kept_as, key, order, words};
+use crate::db::{Value, signed};
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
 
@@ -16,28 +19,22 @@ pub struct Leads;
 
 impl Projection for Leads {
     const NAME: &'static str = "leads";
-    const VERSION: u32 = 3;
-    const READ_SINCE: u32 = 1;
+    const VERSION: u32 = 4;
+    const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Loaded<Lead>;
-    const FILTERS: &'static [&'static str] = &["stage", "source", "business_domain", CAME];
     const COUNTED_BY: &'static [&'static str] = &[SLOT, "measure", "stage"];
+
+    fn columns() -> Vec<Kept> {
+        columns::kept::<Self>()
+    }
 
     fn apply(record: Loaded<Lead>, change: &Change) -> Loaded<Lead> {
         change.follows(record)
     }
 
     fn shown(id: u64, record: &Loaded<Lead>) -> Shown {
-        let Some(view) = LeadView::of(LeadId(id), record) else {
-            return Shown::default();
-        };
-        let filters = vec![
-            Some(view.stage.to_string()),
-            Some(view.source.to_string()),
-            view.business_domain.map(|domain| domain.to_string()),
-            Some(slots::came(view.created_at)),
-        ];
-        Shown::new(&view, filters)
+        columns::shown::<Self>(LeadView::of(LeadId(id), record))
     }
 
     fn counts(record: &Loaded<Lead>) -> Vec<(Vec<String>, i64)> {
@@ -53,6 +50,69 @@ impl Projection for Leads {
         };
         slots::of(came).into_iter().flat_map(by).collect()
     }
+}
+
+impl Listed for Leads {
+    type View = LeadView;
+    const LISTED_BY: &'static [Column<LeadView>] = &[
+        choice(
+            &["stage"],
+            "Only in this stage.",
+            || words(LeadStage::ALL, LeadStage::as_str),
+            |lead| lead.stage.as_str().into(),
+        ),
+        choice(
+            &["source"],
+            "Only from here.",
+            || words(LeadSource::ALL, LeadSource::as_str),
+            |lead| lead.source.as_str().into(),
+        ),
+        choice(
+            &["business_domain"],
+            "Only of this line of business.",
+            || [vec![""], words(BusinessDomain::ALL, BusinessDomain::as_str)].concat(),
+            |lead| {
+                lead.business_domain
+                    .map_or("", BusinessDomain::as_str)
+                    .into()
+            },
+        ),
+        kept_as(
+            CAME,
+            order(
+                "created_at",
+                Measure::Moment,
+                &["created_from", "created_to"],
+                "came in",
+                |lead| slots::came(lead.created_at).into(),
+            ),
+        ),
+        key(&["contact_id"], "Only of this contact.", |lead| {
+            lead.contact_id.into()
+        }),
+        order(
+            "updated_at",
+            Measure::Moment,
+            &["updated_from", "updated_to"],
+            "changed last",
+            |lead| slots::came(lead.updated_at).into(),
+        ),
+        order(
+            "ai_score",
+            Measure::Fraction,
+            &["score_min", "score_max"],
+            "the score of the last analysis",
+            |lead| score(lead.ai_score),
+        ),
+    ];
+    const LISTED_SINCE: u32 = 4;
+    const EXPANDED_BY: &'static [&'static str] = &["expand"];
+}
+
+/// In thousandths; before everything else where there is none.
+fn score(fraction: Option<f64>) -> Value {
+    let score = fraction.and_then(Score::from_fraction);
+    Value::Int(score.map_or(-1, |score| score.thousandths().into()))
 }
 
 impl Slotted for Leads {

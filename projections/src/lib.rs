@@ -4,7 +4,8 @@
 //!   and [`webhooks`] are such screens, [`dashboard`] adds up their counts, [`timeline`] reads the log itself
 //! - [`period`], [`slots`]: when something came in, and how that is counted
 //! - [`before`]: the versions before those of today
-//! - [`listing`]: a screen with a row for each small thing: [`due`], [`deliveries`]
+//! - [`columns`], [`question`]: by what a list is filtered and sorted, and the query that answers
+//! - [`listing`]: a screen with a row for each small thing: [`due`], [`deliveries`], [`addresses`]
 //! - [`ticker`]: turns what is due into commands
 //! - [`follower`]: feeds them; rows and checkpoint move in one transaction
 //! - [`registry`]: generations of tables, their checkpoints and keepers
@@ -18,9 +19,11 @@
 //! Invariant: a read model holds nothing that the log cannot give back, so it is rebuilt and
 //! never migrated.
 
+pub mod addresses;
 pub mod backtest;
 pub mod before;
 pub mod change;
+pub mod columns;
 pub mod contacts;
 pub mod dashboard;
 pub mod db;
@@ -36,6 +39,7 @@ mod older;
 pub mod period;
 pub mod progress;
 pub mod projection;
+pub mod question;
 pub mod registry;
 pub mod sales;
 pub mod slots;
@@ -58,17 +62,18 @@ use projection::{Screen, screen, screen_as};
 pub fn screens() -> Arc<[Box<dyn Screen>]> {
     let screens = [
         screen::<leads::Leads>(),
-        screen_as::<leads::Leads>(2),
         screen::<before::Leads>(),
+        screen_as::<before::Leads>(2),
         screen::<sales::Sales>(),
         screen::<before::Sales>(),
         screen::<contacts::Contacts>(),
-        screen_as::<contacts::Contacts>(1),
+        screen::<before::Contacts>(),
         screen::<funnel::Funnel>(),
         screen::<before::Funnel>(),
         screen::<webhooks::Webhooks>(),
         screen_as::<webhooks::Webhooks>(1),
         listing::<deliveries::Deliveries>(),
+        listing::<addresses::Addresses>(),
         listing::<due::Due>(),
         listing::<before::Due>(),
     ];

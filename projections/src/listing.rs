@@ -116,7 +116,7 @@ impl<L: Listing> Screen for ListingOf<L> {
     }
 
     fn table(&self, generation: u32) -> String {
-        Tables::new(L::NAME, L::VERSION, generation, &[], &[])
+        Tables::new(L::NAME, L::VERSION, generation, Vec::new(), &[])
             .name()
             .to_owned()
     }
@@ -156,7 +156,11 @@ fn statement<L: Listing>(db: &Db, table: &str, row: RowChange) -> Statement {
     match row {
         RowChange::Put(values) => {
             let mut replace = OnConflict::columns(names().take(L::KEY));
-            replace.update_columns(names().skip(L::KEY));
+            if L::KEY == L::COLUMNS.len() {
+                replace.do_nothing();
+            } else {
+                replace.update_columns(names().skip(L::KEY));
+            }
             let mut insert = Query::insert();
             insert
                 .into_table(table)

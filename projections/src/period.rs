@@ -73,11 +73,22 @@ impl Period {
         to: Option<&str>,
         zone: &TimeZone,
     ) -> Result<Option<Self>, BadPeriod> {
+        Self::named(["from", "to"], from, to, zone)
+    }
+
+    /// The same under other names.
+    pub fn named(
+        names: [&'static str; 2],
+        from: Option<&str>,
+        to: Option<&str>,
+        zone: &TimeZone,
+    ) -> Result<Option<Self>, BadPeriod> {
+        let [field, until] = names;
         if from.is_none() && to.is_none() {
             return Ok(None);
         }
-        let from = from.map(|text| end("from", text)).transpose()?;
-        let to = to.map(|text| end("to", text)).transpose()?;
+        let from = from.map(|text| end(field, text)).transpose()?;
+        let to = to.map(|text| end(until, text)).transpose()?;
         let begin = from.map_or(0, |from| from.begin(zone));
         let end = to.map_or(END, |to| to.end(zone));
         if begin > end
@@ -85,8 +96,7 @@ impl Period {
                 .zip(to)
                 .is_some_and(|(from, to)| from.is_day_behind(to))
         {
-            let reason = "from must not be after to".into();
-            let field = "from";
+            let reason = format!("{field} must not be after {until}");
             return Err(BadPeriod { field, reason });
         }
         Ok(Some(Self::between(begin, end)))

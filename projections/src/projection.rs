@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::change::{Change, Followed};
+use crate::columns::Kept;
 use crate::db::{Db, DbError, Statement, Value};
 use crate::table::Tables;
 
@@ -31,10 +32,14 @@ pub trait Projection: Send + Sync + 'static {
     const CATEGORY: &'static str;
     /// What it remembers of one aggregate.
     type Record: Default + Clone + Serialize + DeserializeOwned + Send + Sync;
-    /// Columns by which its rows can be listed.
-    const FILTERS: &'static [&'static str] = &[];
     /// Columns by which its records are counted; none where they are not.
     const COUNTED_BY: &'static [&'static str] = &[];
+
+    /// Columns by which its rows can be listed.
+    #[must_use]
+    fn columns() -> Vec<Kept> {
+        Vec::new()
+    }
 
     /// The record after a change.
     fn apply(record: Self::Record, change: &Change) -> Self::Record;
@@ -53,8 +58,8 @@ pub trait Projection: Send + Sync + 'static {
 /// A row as a person sees it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// The values of [`Projection::FILTERS`].
-    pub filters: Vec<Option<String>>,
+    /// The values of [`Projection::columns`]; none where nothing is shown.
+    pub columns: Vec<Value>,
     /// The answer, as JSON; `None` where there is nothing to see (any more).
     pub body: Option<String>,
 }
@@ -62,9 +67,9 @@ pub struct Shown {
 impl Shown {
     /// A row that shows this.
     #[must_use]
-    pub fn new(view: &impl Serialize, filters: Vec<Option<String>>) -> Self {
+    pub fn new(view: &impl Serialize, columns: Vec<Value>) -> Self {
         Self {
-            filters,
+            columns,
             body: serde_json::to_string(view).ok(),
         }
     }
@@ -179,7 +184,7 @@ impl<P: Projection> Screen for ScreenOf<P> {
 
 impl<P: Projection> ScreenOf<P> {
     fn tables(&self, generation: u32) -> Tables {
-        Tables::new(P::NAME, self.0, generation, P::FILTERS, P::COUNTED_BY)
+        Tables::new(P::NAME, self.0, generation, P::columns(), P::COUNTED_BY)
     }
 }
 
@@ -233,14 +238,15 @@ async fn plan<P: Projection>(
             .unwrap_or_default();
         after.insert(key, P::apply(record, change));
     }
+    let columns_kept = P::columns().len();
     let rows = after.iter().map(|((workspace, id), record)| {
         let mut values = vec![Value::from(workspace.as_str()), (*id).into()];
         let shown = P::shown(*id, record);
-        let filters = shown.filters.into_iter().map(Value::from);
+        let columns = shown.columns.into_iter();
         values.extend(
-            filters
+            columns
                 .chain(std::iter::repeat(Value::Null))
-                .take(P::FILTERS.len()),
+                .take(columns_kept),
         );
         values.push(shown.body.into());
         values.push(
@@ -267,7 +273,7 @@ fn emptied<P: Projection>(mut keys: Vec<Key>) -> Result<Vec<Vec<Value>>, DbError
         .map_err(|error| DbError::Refused(error.to_string()))?;
     let row = |(workspace, id): Key| {
         let mut values = vec![Value::from(workspace.as_str()), id.into()];
-        values.extend(std::iter::repeat_n(Value::Null, P::FILTERS.len() + 1));
+        values.extend(std::iter::repeat_n(Value::Null, P::columns().len() + 1));
         values.push(nothing.as_str().into());
         values
     };

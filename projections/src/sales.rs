@@ -3,10 +3,14 @@
 use commands::http::views::SaleView;
 use cqrs_es::Aggregate as _;
 use domain::id::SaleId;
+use domain::money::{Currency, Money};
 use domain::sale::aggregate::Sale;
+use domain::sale::stage::SaleStage;
 use journal::store::Loaded;
 
 use crate::change::Change;
+use crate::columns::{self, Column, Kept, Listed, Measure, choice, kept_as, key, order, words};
+use crate::db::Value;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
 use crate::total;
@@ -16,24 +20,22 @@ pub struct Sales;
 
 impl Projection for Sales {
     const NAME: &'static str = "sales";
-    const VERSION: u32 = 2;
-    const READ_SINCE: u32 = 1;
+    const VERSION: u32 = 3;
+    const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Sale::TYPE;
     type Record = Loaded<Sale>;
-    const FILTERS: &'static [&'static str] = &["stage", CAME];
     const COUNTED_BY: &'static [&'static str] = &[SLOT, "stage", "currency", "measure"];
+
+    fn columns() -> Vec<Kept> {
+        columns::kept::<Self>()
+    }
 
     fn apply(record: Loaded<Sale>, change: &Change) -> Loaded<Sale> {
         change.follows(record)
     }
 
     fn shown(id: u64, record: &Loaded<Sale>) -> Shown {
-        let Some(view) = SaleView::of(SaleId(id), record) else {
-            return Shown::default();
-        };
-        let came = slots::came(view.created_at);
-        let filters = vec![Some(view.stage.to_string()), Some(came)];
-        Shown::new(&view, filters)
+        columns::shown::<Self>(SaleView::of(SaleId(id), record))
     }
 
     fn counts(record: &Loaded<Sale>) -> Vec<(Vec<String>, i64)> {
@@ -51,6 +53,58 @@ impl Projection for Sales {
         };
         slots::of(came).into_iter().flat_map(by).collect()
     }
+}
+
+impl Listed for Sales {
+    type View = SaleView;
+    const LISTED_BY: &'static [Column<SaleView>] = &[
+        choice(
+            &["stage"],
+            "Only in this stage.",
+            || words(SaleStage::ALL, SaleStage::as_str),
+            |sale| sale.stage.as_str().into(),
+        ),
+        kept_as(
+            CAME,
+            order(
+                "created_at",
+                Measure::Moment,
+                &["created_from", "created_to"],
+                "was opened",
+                |sale| slots::came(sale.created_at).into(),
+            ),
+        ),
+        choice(
+            &["currency"],
+            "Only in this currency.",
+            || words(Currency::ALL, Currency::as_str),
+            |sale| sale.currency.as_str().into(),
+        ),
+        key(&["lead_id"], "Only the one of this lead.", |sale| {
+            sale.lead_id.into()
+        }),
+        order(
+            "updated_at",
+            Measure::Moment,
+            &["updated_from", "updated_to"],
+            "changed last",
+            |sale| slots::came(sale.updated_at).into(),
+        ),
+        order(
+            "amount",
+            Measure::Amount,
+            &["amount_min", "amount_max"],
+            "the amount in whole units of its currency",
+            minor,
+        ),
+    ];
+    const LISTED_SINCE: u32 = 3;
+    const EXPANDED_BY: &'static [&'static str] = &["expand"];
+}
+
+fn minor(sale: &SaleView) -> Value {
+    let money = Money::parse_whole(&sale.amount.to_string(), sale.currency);
+    money.map_or(0, |money| money.minor).into()
 }
 
 impl Slotted for Sales {

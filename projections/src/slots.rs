@@ -253,7 +253,7 @@ fn quarter(at: i64) -> String {
     format!("q{:08}", at.div_euclid(QUARTER))
 }
 
-fn text(at: i64) -> String {
+pub(crate) fn text(at: i64) -> String {
     format!("{:018}", Ord::max(at, 0))
 }
 

@@ -6,6 +6,7 @@ use journal::token::Token;
 use sea_query::{Alias, ColumnDef, Index, IntoIden as _, Table};
 use serde::de::DeserializeOwned;
 
+use crate::columns::{Kept, Role};
 use crate::db::{self, Clash, Column, Db, DbError, Put, Statement, Value, signed};
 
 /// The tables of one generation of a projection: `leads_v1_g1` and `leads_counts_v1_g1`.
@@ -14,7 +15,7 @@ pub struct Tables {
     version: u32,
     records: String,
     counts: String,
-    filters: &'static [&'static str],
+    columns: Vec<Kept>,
     counted_by: &'static [&'static str],
 }
 
@@ -25,14 +26,14 @@ impl Tables {
         name: &str,
         version: u32,
         generation: u32,
-        filters: &'static [&'static str],
+        columns: Vec<Kept>,
         counted_by: &'static [&'static str],
     ) -> Self {
         Self {
             version,
             records: format!("{name}_v{version}_g{generation}"),
             counts: format!("{name}_counts_v{version}_g{generation}"),
-            filters,
+            columns,
             counted_by,
         }
     }
@@ -44,23 +45,49 @@ impl Tables {
         records.table(named(&self.records)).if_not_exists();
         records.col(ColumnDef::new("workspace").text().not_null());
         records.col(ColumnDef::new("id").big_integer().not_null());
-        for filter in self.filters {
-            records.col(ColumnDef::new(*filter).text());
+        for column in &self.columns {
+            records.col(definition(db, column));
         }
         records.col(ColumnDef::new("body").text());
         records.col(ColumnDef::new("record").text().not_null());
         records.primary_key(Index::create().col("workspace").col("id"));
         let mut statements = vec![db.create_table(&records)];
-        for filter in self.filters {
-            let name = format!("{}_by_{filter}", self.records);
+        for (name, columns) in self.indexes() {
+            let name = format!("{}_by_{name}", self.records);
             let mut index = Index::create();
             index.name(name).table(named(&self.records)).if_not_exists();
-            statements.push(db.create_index(index.col("workspace").col(*filter).col("id")));
+            index.col("workspace");
+            for column in columns {
+                index.col(column);
+            }
+            statements.push(db.create_index(index.col("id")));
         }
         if !self.counted_by.is_empty() {
             statements.push(db.create_table(&self.counts_table()));
         }
         statements
+    }
+
+    /// The indexes of the records, each by its name and its columns between workspace and id.
+    fn indexes(&self) -> Vec<(String, Vec<&'static str>)> {
+        let of = |wanted: fn(&Role) -> bool| {
+            let columns = self.columns.iter().filter(move |kept| wanted(&kept.role));
+            columns.map(|kept| kept.name)
+        };
+        let alone = |name: &'static str| (name.to_owned(), vec![name]);
+        let orders = || of(|role| matches!(role, Role::Order(_)));
+        let choices: Vec<_> = of(|role| matches!(role, Role::Choice(_))).collect();
+        let filters = of(|role| matches!(role, Role::Filter | Role::Key));
+        let mut indexes: Vec<_> = filters.chain(orders()).map(alone).collect();
+        if !choices.is_empty() {
+            let chosen = |order: &str| format!("choices_and_{order}");
+            indexes.push((chosen("id"), choices.clone()));
+            indexes.extend(orders().map(|order| {
+                let columns = choices.iter().copied().chain([order]);
+                (chosen(order), columns.collect())
+            }));
+        }
+        indexes
     }
 
     fn counts_table(&self) -> sea_query::TableCreateStatement {
@@ -125,7 +152,7 @@ impl Tables {
         db::card(&self.records, workspace.as_str(), signed(id))
     }
 
-    /// Rows of records in the order workspace, id, filters, body, record; the old ones are replaced.
+    /// Rows of records in the order workspace, id, columns, body, record; the old ones are replaced.
     #[must_use]
     pub(crate) fn put(&self, db: &Db, mut rows: Vec<Vec<Value>>) -> Vec<Statement> {
         rows.sort_by_key(|row| {
@@ -133,9 +160,9 @@ impl Tables {
                 .map(|id| if let Value::Int(id) = id { *id } else { 0 })
         });
         let key = [Column::Text("workspace"), Column::Int("id")];
-        let filters = self.filters.iter().map(|filter| Column::Text(filter));
+        let columns = self.columns.iter().map(Kept::column);
         let shown = [Column::Text("body"), Column::Text("record")];
-        let columns: Vec<_> = key.into_iter().chain(filters).chain(shown).collect();
+        let columns: Vec<_> = key.into_iter().chain(columns).chain(shown).collect();
         let put = Put {
             table: &self.records,
             columns: &columns,
@@ -176,6 +203,17 @@ impl Tables {
     pub fn counts(&self) -> sea_query::DynIden {
         named(&self.counts)
     }
+}
+
+/// Texts are in the order of their bytes in both databases.
+fn definition(db: &Db, kept: &Kept) -> ColumnDef {
+    let mut definition = ColumnDef::new(kept.name);
+    match (kept.is_integer(), db) {
+        (true, _) => definition.big_integer(),
+        (false, Db::Sqlite(_)) => definition.text(),
+        (false, Db::Postgres(_)) => definition.text().extra("COLLATE \"C\""),
+    };
+    definition
 }
 
 pub(crate) fn named(table: &str) -> sea_query::DynIden {

@@ -1,18 +1,19 @@
 //! Reads, from the generation that is active now.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use commands::http::problem::Problem;
 use journal::position::Position;
 use journal::token::Token;
-use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
+use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use tokio::time::Instant;
 
-use crate::db::{DbError, Row, Statement};
+use crate::db::{DbError, Row, Statement, Value};
 use crate::progress::Progress;
 use crate::projection::Projection;
+use crate::question::Question;
 use crate::registry::Registry;
 use crate::table::Tables;
 
@@ -119,10 +120,10 @@ impl ScreenName {
 /// Part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The answers, as JSON, the newest first.
+    /// The answers, as JSON.
     pub bodies: Vec<String>,
-    /// The last id, where there are more.
-    pub next: Option<u64>,
+    /// What the last one has in the column of the order, and its id; where there are more.
+    pub next: Option<(Value, u64)>,
 }
 
 impl Views {
@@ -204,7 +205,7 @@ impl Views {
         if !screen.understands(active) {
             return Err(ReadError::Building(name));
         }
-        Ok(Tables::new(name, active, number, &[], &[]))
+        Ok(Tables::new(name, active, number, Vec::new(), &[]))
     }
 
     async fn look_up(&self, name: &'static str) -> Result<(u32, u32), ReadError> {
@@ -315,40 +316,59 @@ impl Reader {
         Ok(rows.first().map(|row| row.text(0).to_owned()))
     }
 
-    /// What is shown of records with these values, before this id, the newest first.
+    /// What is shown of the records that are asked for, in the order that is asked for.
     pub async fn list<P: Projection>(
         &self,
-        filters: &[(&'static str, Option<String>)],
-        before: Option<u64>,
-        limit: u16,
+        screen: ScreenName,
+        question: &Question,
     ) -> Result<Page, ReadError> {
-        let rows = self
-            .rows_of(ScreenName::of::<P>().or_later(), |tables| {
-                let mut query = Query::select();
-                query.columns(["id", "body"]).from(tables.records());
-                query.and_where(Expr::col("workspace").eq(self.workspace.as_str()));
-                query.and_where(Expr::col("body").is_not_null());
-                for (column, value) in filters {
-                    if let Some(value) = value {
-                        query.and_where(Expr::col(*column).eq(value.as_str()));
-                    }
-                }
-                if let Some(before) = before {
-                    query.and_where(Expr::col("id").lt(before));
-                }
-                query
-                    .order_by("id", Order::Desc)
-                    .limit(u64::from(limit) + 1);
-                query
-            })
-            .await?;
-        let page = &rows[..rows.len().min(usize::from(limit))];
+        let kept = P::columns();
+        let db = self.views.registry.db();
+        let select = |tables: &Tables| question.select(db, tables, &self.workspace, &kept);
+        let rows = self.rows_of(screen.or_later(), select).await?;
+        let limit = usize::try_from(question.limit).unwrap_or(usize::MAX);
+        let page = &rows[..rows.len().min(limit)];
+        let last = page.last().filter(|_| rows.len() > page.len());
+        let value = |row: &Row| row.0.get(2).cloned().unwrap_or(Value::Null);
         Ok(Page {
             bodies: page.iter().map(|row| row.text(1).to_owned()).collect(),
-            next: page
-                .last()
-                .filter(|_| rows.len() > page.len())
-                .map(|row| row.count(0)),
+            next: last.map(|row| (value(row), row.count(0))),
         })
+    }
+
+    /// How many records are asked for, up to one more than [`crate::question::MAX_COUNT`].
+    pub async fn count<P: Projection>(
+        &self,
+        screen: ScreenName,
+        question: &Question,
+    ) -> Result<u64, ReadError> {
+        let kept = P::columns();
+        let count = |tables: &Tables| question.count(tables, &self.workspace, &kept);
+        let rows = self.rows_of(screen.or_later(), count).await?;
+        Ok(rows.first().map_or(0, |row| row.count(0)))
+    }
+
+    /// What is shown of these records, by id.
+    pub async fn bodies<P: Projection>(
+        &self,
+        ids: impl IntoIterator<Item = u64>,
+    ) -> Result<HashMap<u64, String>, ReadError> {
+        let ids: BTreeSet<u64> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let bodies = |tables: &Tables| {
+            let mut query = Query::select();
+            query.columns(["id", "body"]).from(tables.records());
+            query.and_where(Expr::col("workspace").eq(self.workspace.as_str()));
+            query.and_where(Expr::col("id").is_in(ids.iter().copied()));
+            query.and_where(Expr::col("body").is_not_null());
+            query
+        };
+        let rows = self
+            .rows_of(ScreenName::of::<P>().or_later(), bodies)
+            .await?;
+        let body = |row: &Row| (row.count(0), row.text(1).to_owned());
+        Ok(rows.iter().map(body).collect())
     }
 }

@@ -92,6 +92,10 @@ async fn an_erased_person_is_named_nowhere(crm: Crm) {
     let unknown = crm.cli(&["erase", "somebody"]);
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("contact-7"));
 
+    crm.cli_good(&["projections", "rebuild", "contact_addresses"]);
+    let by_phone = format!("/api/v1/contacts?phone=%2B{PHONE}");
+    assert_eq!(crm.get(&by_phone).await.good(), json!([]));
+
     named_nowhere(crm, &PERSON).await;
 }
 

@@ -113,7 +113,7 @@ pub async fn list(
     Params(part): Params<Part>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    page::list::<Webhooks>(&reader, &[], &part, &uri).await
+    page::list::<Webhooks>(&reader, &part, &uri).await
 }
 
 /// Shows a webhook, now or as it was.

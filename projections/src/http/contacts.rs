@@ -12,20 +12,23 @@ use commands::http::views::ContactView;
 use domain::id::ContactId;
 
 use super::card::{self, AsOf};
-use super::page::{self, Part};
+use super::list::ListQuery;
 use super::since::Reading;
 use crate::contacts::Contacts;
 use crate::timeline::{Happened, Timeline};
 
-/// Lists contacts, the newest first.
-#[utoipa::path(get, path = "/api/v1/contacts", tag = "contacts", params(Part),
+/// Which contacts to list.
+pub type ContactList = ListQuery<Contacts>;
+
+/// Lists contacts, the newest first unless asked otherwise.
+#[utoipa::path(get, path = "/api/v1/contacts", tag = "contacts", params(ContactList),
     responses((status = 200, body = Vec<ContactView>), (status = "4XX", body = Problem)))]
 pub async fn list(
     Reading(reader): Reading,
-    Params(part): Params<Part>,
+    ask: ContactList,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    page::list::<Contacts>(&reader, &[], &part, &uri).await
+    Ok(ask.read(&reader).await?.answer(&uri))
 }
 
 /// Shows a contact, now or as it was.

@@ -10,59 +10,28 @@ use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::LeadView;
 use domain::id::LeadId;
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::card::{self, AsOf};
-use super::page::{self, Part};
+use super::expand::{self, ListedLead};
+use super::list::ListQuery;
 use super::removed;
 use super::since::Reading;
 use crate::leads::Leads;
 use crate::timeline::{Happened, Timeline};
 
 /// Which leads to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct LeadList {
-    /// Only in this stage.
-    pub stage: Option<LeadStage>,
-    /// Only from here.
-    pub source: Option<LeadSource>,
-    /// Only of this line of business.
-    pub business_domain: Option<BusinessDomain>,
-    /// How many; 50 unless said.
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u16>,
-    /// Where to go on, from the `Link` header.
-    #[param(pattern = "^[0-9]{1,19}$")]
-    pub cursor: Option<String>,
-}
+pub type LeadList = ListQuery<Leads>;
 
-/// Lists leads, the newest first.
+/// Lists leads, the newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/leads", tag = "leads", params(LeadList),
-    responses((status = 200, body = Vec<LeadView>), (status = "4XX", body = Problem)))]
-pub async fn list(
-    Reading(reader): Reading,
-    Params(ask): Params<LeadList>,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let filters = [
-        ("stage", ask.stage.map(|stage| stage.to_string())),
-        ("source", ask.source.map(|source| source.to_string())),
-        (
-            "business_domain",
-            ask.business_domain.map(|domain| domain.to_string()),
-        ),
-    ];
-    let part = Part {
-        limit: ask.limit,
-        cursor: ask.cursor,
-    };
-    let (bodies, next) = page::bodies::<Leads>(&reader, &filters, &part).await?;
-    let bodies = removed::now(&reader, bodies).await?;
-    Ok(page::linked(page::json_list(&bodies), next, &uri))
+    responses((status = 200, body = Vec<ListedLead>), (status = "4XX", body = Problem)))]
+pub async fn list(Reading(reader): Reading, ask: LeadList, uri: Uri) -> Result<Response, Problem> {
+    let mut part = ask.read(&reader).await?;
+    part.bodies = removed::now(&reader, part.bodies).await?;
+    if ask.expands {
+        part.bodies = expand::leads(&reader, part.bodies).await?;
+    }
+    Ok(part.answer(&uri))
 }
 
 /// Shows a lead, now or as it was.

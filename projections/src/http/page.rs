@@ -1,16 +1,20 @@
 //! Lists in parts: `limit`, `cursor`, and a `Link` to the next part.
 
+use std::fmt::Display;
+
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use commands::http::problem::Problem;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::db::Value;
 use crate::projection::Projection;
-use crate::views::Reader;
+use crate::question::Question;
+use crate::views::{Reader, ScreenName};
 
-const DEFAULT: u16 = 50;
-const MOST: u16 = 500;
+pub(super) const DEFAULT: u16 = 50;
+pub(super) const MOST: u16 = 500;
 
 /// Which part of a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -43,23 +47,18 @@ impl Part {
 /// A part of the list of a projection's records, the newest first.
 pub async fn list<P: Projection>(
     reader: &Reader,
-    filters: &[(&'static str, Option<String>)],
     part: &Part,
     uri: &Uri,
 ) -> Result<Response, Problem> {
-    let (bodies, next) = bodies::<P>(reader, filters, part).await?;
-    Ok(linked(json_list(&bodies), next, uri))
-}
-
-/// The records of a part of the list, and behind which id the next one begins.
-pub(super) async fn bodies<P: Projection>(
-    reader: &Reader,
-    filters: &[(&'static str, Option<String>)],
-    part: &Part,
-) -> Result<(Vec<String>, Option<u64>), Problem> {
     let (before, limit) = part.bounds()?;
-    let page = reader.list::<P>(filters, before, limit).await?;
-    Ok((page.bodies, page.next))
+    let question = Question {
+        after: before.map(|id| (Value::Null, id)),
+        limit: limit.into(),
+        ..Question::default()
+    };
+    let page = reader.list::<P>(ScreenName::of::<P>(), &question).await?;
+    let next = page.next.map(|(_, id)| id);
+    Ok(linked(json_list(&page.bodies), next, uri))
 }
 
 /// A list of what is JSON already.
@@ -69,7 +68,7 @@ pub(super) fn json_list(bodies: &[String]) -> Response {
 
 /// A part of a list, and where the next one is.
 #[must_use]
-pub fn linked(mut response: Response, next: Option<u64>, uri: &Uri) -> Response {
+pub fn linked(mut response: Response, next: Option<impl Display>, uri: &Uri) -> Response {
     if let Some(next) = next
         && let Ok(link) = HeaderValue::try_from(format!("<{}>; rel=\"next\"", behind(uri, next)))
     {
@@ -91,11 +90,11 @@ pub fn json(body: String) -> Response {
         .into_response()
 }
 
-/// The same list, behind this id.
-fn behind(uri: &Uri, id: u64) -> String {
+/// The same list, behind this cursor.
+fn behind(uri: &Uri, cursor: impl Display) -> String {
     let query = uri.query().unwrap_or_default().split('&');
     let kept = query.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let cursor = format!("cursor={id}");
+    let cursor = format!("cursor={cursor}");
     let query: Vec<_> = kept.chain([cursor.as_str()]).collect();
     format!("{}?{}", uri.path(), query.join("&"))
 }

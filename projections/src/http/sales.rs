@@ -10,45 +10,26 @@ use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::SaleView;
 use domain::id::SaleId;
-use domain::sale::stage::SaleStage;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::card::{self, AsOf};
-use super::page::{self, Part};
+use super::expand::{self, ListedSale};
+use super::list::ListQuery;
 use super::since::Reading;
 use crate::sales::Sales;
 use crate::timeline::{Happened, Timeline};
 
 /// Which sales to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct SaleList {
-    /// Only in this stage.
-    pub stage: Option<SaleStage>,
-    /// How many; 50 unless said.
-    #[param(minimum = 1, maximum = 500)]
-    pub limit: Option<u16>,
-    /// Where to go on, from the `Link` header.
-    #[param(pattern = "^[0-9]{1,19}$")]
-    pub cursor: Option<String>,
-}
+pub type SaleList = ListQuery<Sales>;
 
-/// Lists sales, the newest first.
+/// Lists sales, the newest first unless asked otherwise.
 #[utoipa::path(get, path = "/api/v1/sales", tag = "sales", params(SaleList),
-    responses((status = 200, body = Vec<SaleView>), (status = "4XX", body = Problem)))]
-pub async fn list(
-    Reading(reader): Reading,
-    Params(ask): Params<SaleList>,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let filters = [("stage", ask.stage.map(|stage| stage.to_string()))];
-    let part = Part {
-        limit: ask.limit,
-        cursor: ask.cursor,
-    };
-    page::list::<Sales>(&reader, &filters, &part, &uri).await
+    responses((status = 200, body = Vec<ListedSale>), (status = "4XX", body = Problem)))]
+pub async fn list(Reading(reader): Reading, ask: SaleList, uri: Uri) -> Result<Response, Problem> {
+    let mut part = ask.read(&reader).await?;
+    if ask.expands {
+        part.bodies = expand::sales(&reader, part.bodies).await?;
+    }
+    Ok(part.answer(&uri))
 }
 
 /// Shows a sale, now or as it was.

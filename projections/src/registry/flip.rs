@@ -40,7 +40,7 @@ impl Registry {
         let older = known.filter(|known| known.name == next.name && known.number < next.number);
         let there = self.db.tables().await?;
         let names = older.flat_map(|old| {
-            let tables = Tables::new(&old.name, old.version, old.number, &[], &[]);
+            let tables = Tables::new(&old.name, old.version, old.number, Vec::new(), &[]);
             tables.names().map(ToOwned::to_owned)
         });
         Ok(names

@@ -5,6 +5,7 @@ mod kept;
 mod modelled;
 mod parking;
 mod periods;
+mod plans;
 mod timers;
 mod upgrades;
 
@@ -22,6 +23,7 @@ use parking::{
 use periods::{
     a_period_holds_what_came_in_in_it, tables_of_the_version_before_answer_what_they_can,
 };
+use plans::every_list_is_read_from_an_index;
 use projections::dashboard;
 use projections::follower::FollowError;
 use projections::leads::Leads;
@@ -64,6 +66,7 @@ on_both_databases!(
     a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced,
     a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due,
     a_period_holds_what_came_in_in_it,
+    every_list_is_read_from_an_index,
     tables_of_the_version_before_answer_what_they_can,
     a_new_screen_is_built_beside_the_others,
     a_raised_version_answers_from_the_one_before_until_it_is_built,

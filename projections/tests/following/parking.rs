@@ -88,7 +88,7 @@ impl Projection for Unkeepable {
             Leads::shown(id, record).body
         };
         Shown {
-            filters: Vec::new(),
+            columns: Vec::new(),
             body,
         }
     }

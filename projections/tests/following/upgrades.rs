@@ -92,7 +92,7 @@ impl Projection for Novel {
 
     fn shown(id: u64, record: &Self::Record) -> Shown {
         Shown {
-            filters: Vec::new(),
+            columns: Vec::new(),
             ..Leads::shown(id, record)
         }
     }
@@ -117,7 +117,7 @@ impl Projection for Newer {
     fn shown(id: u64, record: &Self::Record) -> Shown {
         let body = Leads::shown(id, record).body;
         Shown {
-            filters: Vec::new(),
+            columns: Vec::new(),
             body: body.map(|body| format!(r#"{{"newer":{body}}}"#)),
         }
     }
@@ -140,7 +140,7 @@ impl Projection for LaterLeads {
         Leads::shown(id, record)
             .body
             .map(|body| Shown {
-                filters: Vec::new(),
+                columns: Vec::new(),
                 body: Some(format!("{{\"later\":{body}}}")),
             })
             .unwrap_or_default()

@@ -1,0 +1,230 @@
+//! Every list is answered from an index: the databases' own plans say so, over tables with many rows.
+
+use projections::columns::{Kept as KeptColumn, Listed, Measure, Role};
+use projections::contacts::Contacts;
+use projections::db::{Db, Statement, Value};
+use projections::leads::Leads;
+use projections::projection::screen;
+use projections::question::{ID, Ordered, Question};
+use projections::sales::Sales;
+use projections::table::Tables;
+
+use crate::kept::{Kept, main_workspace};
+
+const ROWS: i64 = 20_000;
+const AT_ONCE: i64 = 50;
+
+pub async fn every_list_is_read_from_an_index(kept: Kept) {
+    let db = kept.registry.db();
+    are_read_from_an_index::<Leads>(db).await;
+    are_read_from_an_index::<Sales>(db).await;
+    are_read_from_an_index::<Contacts>(db).await;
+}
+
+async fn are_read_from_an_index<P: Listed>(db: &Db) {
+    let columns = P::columns();
+    let tables = Tables::new(P::NAME, P::VERSION, 9, columns.clone(), P::COUNTED_BY);
+    db.transact(screen::<P>().create(db, 9)).await.unwrap();
+    fill(db, tables.name(), &columns).await;
+    let questions = questions(&columns);
+    assert!(questions.len() > 20, "{}", questions.len());
+    for question in questions {
+        let workspace = main_workspace();
+        let sorts = question.equal.is_empty();
+        let select = question.select(db, &tables, &workspace, &columns);
+        is_read_from_an_index(db, &tables, db.statement(&select), sorts, &question).await;
+        let count = question.count(&tables, &workspace, &columns);
+        // PostgreSQL may read all of a table of which half is counted.
+        if matches!(db, Db::Sqlite(_)) {
+            is_read_from_an_index(db, &tables, db.statement(&count), false, &question).await;
+        }
+    }
+}
+
+async fn is_read_from_an_index(
+    db: &Db,
+    tables: &Tables,
+    asked: Statement,
+    in_order: bool,
+    question: &Question,
+) {
+    let explain = match db {
+        Db::Sqlite(_) => "EXPLAIN QUERY PLAN ",
+        Db::Postgres(_) => "EXPLAIN (COSTS OFF) ",
+    };
+    let sql = format!("{explain}{}", asked.sql).into();
+    let rows = db.rows(Statement { sql, ..asked }).await.unwrap();
+    let column = usize::from(matches!(db, Db::Sqlite(_))) * 3;
+    let plan: Vec<_> = rows.iter().map(|row| row.text(column).to_owned()).collect();
+    let plan = plan.join("\n");
+    let scans = [format!("SCAN {}", tables.name()), "Seq Scan".to_owned()];
+    for scan in scans {
+        assert!(!plan.contains(&scan), "{question:?}\n{plan}");
+    }
+    assert!(!in_order || !sorts_rows(&plan), "{question:?}\n{plan}");
+    assert!(plan.contains("SEARCH") || plan.contains("Index"), "{plan}");
+}
+
+/// Whether rows are read first and sorted then. A page of each of a few parts may be.
+fn sorts_rows(plan: &str) -> bool {
+    let mut nodes = plan
+        .lines()
+        .filter(|line| !line.contains("Key:"))
+        .peekable();
+    while let Some(node) = nodes.next() {
+        let sorts = node.contains("TEMP B-TREE") || node.trim_end().ends_with("Sort");
+        let of_parts = nodes
+            .peek()
+            .is_some_and(|below| below.trim_end().ends_with("Append"));
+        if sorts && !(of_parts && plan.matches("Limit").count() > 2) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Every order, with and without its range, behind a cursor and from the beginning, with any of the
+/// choices and with none; and every key in every order.
+fn questions(columns: &[KeptColumn]) -> Vec<Question> {
+    let orders = columns.iter().filter_map(|column| match column.role {
+        Role::Order(measure) => Some((column.name, Some(measure))),
+        Role::Filter | Role::Key | Role::Choice(_) => None,
+    });
+    let orders: Vec<_> = std::iter::once((ID, None)).chain(orders).collect();
+    let mut all = Vec::new();
+    for (by, measure) in orders {
+        for descending in [true, false] {
+            for (ranged, continued) in [(false, false), (false, true), (true, false), (true, true)]
+            {
+                let Some(range) = range(by, measure, ranged) else {
+                    continue;
+                };
+                let asked = Question {
+                    ranges: range,
+                    order: Ordered { by, descending },
+                    after: continued.then(|| (value(measure, ROWS / 2), 9_000)),
+                    limit: 50,
+                    ..Question::default()
+                };
+                all.extend(chosen(columns).map(|chosen| Question {
+                    chosen,
+                    ..asked.clone()
+                }));
+                all.extend(keyed(columns).map(|equal| Question {
+                    equal,
+                    ..asked.clone()
+                }));
+            }
+        }
+    }
+    all
+}
+
+type Ranges = Vec<(&'static str, Value, Option<Value>)>;
+
+/// Nothing where a range is wanted of what has none.
+fn range(by: &'static str, measure: Option<Measure>, wanted: bool) -> Option<Ranges> {
+    match (wanted, measure) {
+        (false, _) => Some(Vec::new()),
+        (true, None) => None,
+        (true, Some(_)) => {
+            let end = value(measure, ROWS * 3 / 4);
+            Some(vec![(by, value(measure, ROWS / 4), Some(end))])
+        }
+    }
+}
+
+fn chosen(columns: &[KeptColumn]) -> impl Iterator<Item = Vec<(&'static str, &'static str)>> {
+    let mut subsets = vec![Vec::new()];
+    for column in columns {
+        if let Role::Choice(words) = column.role {
+            let word = *words().last().unwrap();
+            let with = |known: &Vec<_>| [known.clone(), vec![(column.name, word)]].concat();
+            let more: Vec<_> = subsets.iter().map(with).collect();
+            subsets.extend(more);
+        }
+    }
+    subsets.into_iter()
+}
+
+fn keyed(columns: &[KeptColumn]) -> impl Iterator<Item = Vec<(&'static str, Vec<Value>)>> {
+    let keys = columns
+        .iter()
+        .filter(|column| matches!(column.role, Role::Key));
+    let keys = keys.map(|column| vec![(column.name, vec![Value::Int(77)])]);
+    // A contact that was looked up by an address.
+    keys.chain([vec![(ID, vec![Value::Int(77)])]])
+}
+
+fn value(measure: Option<Measure>, row: i64) -> Value {
+    match measure {
+        None | Some(Measure::Amount) => Value::Int(row),
+        Some(Measure::Fraction) => Value::Int(row % 1000),
+        Some(Measure::Moment) => Value::Text(format!("{row:018}")),
+        Some(Measure::Beginning) => Value::Text(format!("name {row:05}")),
+    }
+}
+
+async fn fill(db: &Db, table: &str, columns: &[KeptColumn]) {
+    let names = columns.iter().map(|column| column.name);
+    let names = ["workspace", "id"]
+        .into_iter()
+        .chain(names)
+        .chain(["body", "record"]);
+    let names: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
+    let mut statements = Vec::new();
+    for first in (1..=ROWS).step_by(usize::try_from(AT_ONCE).unwrap()) {
+        let mut values = Vec::new();
+        let mut places = Vec::new();
+        for id in first..first + AT_ONCE {
+            let row = row(id, columns);
+            let begin = values.len() + 1;
+            let of = (begin..begin + row.len()).map(|place| format!("${place}"));
+            places.push(format!("({})", of.collect::<Vec<_>>().join(", ")));
+            values.extend(row);
+        }
+        let sql = format!(
+            "INSERT INTO \"{table}\" ({}) VALUES {}",
+            names.join(", "),
+            places.join(", ")
+        );
+        let sql = sql.into();
+        statements.push(Statement {
+            sql,
+            values,
+            fences: false,
+        });
+    }
+    db.transact(statements).await.unwrap();
+    // Nobody asks SQLite to.
+    if matches!(db, Db::Sqlite(_)) {
+        return;
+    }
+    let sql = format!("ANALYZE \"{table}\"").into();
+    let analyze = Statement {
+        sql,
+        values: Vec::new(),
+        fences: false,
+    };
+    db.transact(vec![analyze]).await.unwrap();
+}
+
+fn row(id: i64, columns: &[KeptColumn]) -> Vec<Value> {
+    let body = format!(r#"{{"id":{id},"text":"{}"}}"#, "x".repeat(200));
+    let of = columns
+        .iter()
+        .zip(1..)
+        .map(|(column, place): (_, i64)| match column.role {
+            Role::Filter => Value::Text(format!("{}", id % 5)),
+            Role::Key => Value::Int(id / 3),
+            Role::Choice(words) => {
+                let words = words();
+                let word = usize::try_from(id / place).unwrap() % words.len();
+                Value::from(words[word])
+            }
+            Role::Order(measure) => value(Some(measure), (id * 7919) % ROWS),
+        });
+    let key = [Value::from("main"), Value::Int(id)];
+    let shown = [Value::Text(body), Value::from("{}")];
+    key.into_iter().chain(of).chain(shown).collect()
+}
