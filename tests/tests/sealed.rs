@@ -101,6 +101,8 @@ async fn everything_is_sealed_and_forgotten(mut crm: Crm) {
     a_text_of_who_was_erased_is_not_kept(&crm).await;
     let gone = eventually(async || reused(&crm).await == 410).await;
     assert!(gone, "nor is the answer to a retry");
+    let gone = eventually(async || opened_with_a_title(&crm).await == 410).await;
+    assert!(gone, "nor that to the request that opened a lead");
     crm.cli_good(&["events", "verify"]);
     crm.cli_good(&["projections", "rebuild", "leads"]);
     let mut needles = written.about_the_person();
@@ -213,11 +215,7 @@ async fn reused(crm: &Crm) -> u16 {
 
 /// It was thought to be hers, and is somebody else's.
 async fn a_lead_of_two_people(crm: &Crm, written: &mut Written) {
-    // Its title is in the kept answer of the request too.
-    let open = json!({ "source": "manual", "contact_id": 1, "title": "Zq came with a title" });
-    let open = with(crm.request(Method::POST, "/api/v1/leads"), &open);
-    let open = open.header("Idempotency-Key", "a title");
-    crm.send(open).await.good();
+    assert_eq!(opened_with_a_title(crm).await, 201);
     written.also.push("Zq came with a title".into());
     for (change, path) in [
         (
@@ -233,6 +231,14 @@ async fn a_lead_of_two_people(crm: &Crm, written: &mut Written) {
         crm.patch(&format!("/api/v1/{path}"), change).await.good();
     }
     written.also.push("Zq once hers".into());
+}
+
+/// Its title is in the kept answer of the request too.
+async fn opened_with_a_title(crm: &Crm) -> u16 {
+    let open = json!({ "source": "manual", "contact_id": 1, "title": "Zq came with a title" });
+    let open = with(crm.request(Method::POST, "/api/v1/leads"), &open);
+    let open = open.header("Idempotency-Key", "a title");
+    crm.send(open).await.status
 }
 
 async fn a_key_and_a_webhook(crm: &Crm, written: &mut Written) {
