@@ -39,6 +39,7 @@ async fn a_read_model_is_rebuilt_while_reads_go_on(crm: Crm) {
     assert_eq!(
         generations.collect::<Vec<_>>(),
         [
+            ("contact_addresses", 1),
             ("contacts", 1),
             ("deliveries", 1),
             ("due", 1),

@@ -143,6 +143,12 @@ impl<A: Carded> Cards<A> {
     }
 }
 
+/// Also an object of which nothing is known.
 fn is_nothing(value: &Value) -> bool {
-    value.is_null() || *value == json!([])
+    match value {
+        Value::Null => true,
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.values().all(is_nothing),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }

@@ -325,8 +325,19 @@ impl NatsCluster {
     ///
     /// Where they do not.
     pub async fn start(size: usize) -> Self {
-        // Members must know each other's ports before they start; should a port be taken
-        // between choosing and starting, that node is started again until it is free.
+        for _ in 0..TRIES {
+            let mut cluster = Self::chosen(size);
+            if cluster.is_ready().await {
+                cluster.agreed().await;
+                return cluster;
+            }
+        }
+        panic!("no {size} ports stay free");
+    }
+
+    /// Nodes that do not run yet. They must know each other's ports before they start, and each of
+    /// those may be taken until then, by the other side of a connection too: then others are chosen.
+    fn chosen(size: usize) -> Self {
         let holders: Vec<_> = (0..size)
             .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
             .collect();
@@ -335,7 +346,7 @@ impl NatsCluster {
             .map(|holder| holder.local_addr().expect("a bound port").port())
             .collect();
         drop(holders);
-        let mut nodes: Vec<_> = routes
+        let nodes = routes
             .iter()
             .enumerate()
             .map(|(n, port)| NatsServer {
@@ -354,17 +365,20 @@ impl NatsCluster {
                 },
             })
             .collect();
-        for node in &mut nodes {
+        Self { nodes }
+    }
+
+    /// Starts every node; `false` where one could not have its port.
+    async fn is_ready(&mut self) -> bool {
+        for node in &mut self.nodes {
             node.spawn();
         }
-        for node in &mut nodes {
+        for node in &mut self.nodes {
             if !node.is_ready().await {
-                node.restart().await;
+                return false;
             }
         }
-        let cluster = Self { nodes };
-        cluster.agreed().await;
-        cluster
+        true
     }
 
     /// Where clients connect: every node, separated by commas.

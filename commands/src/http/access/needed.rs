@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use axum::http::Method;
 use domain::key::Role;
+use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-/// The least role, in the description of an operation.
-const ROLE: &str = "x-role";
-/// Whether keys with the role `form` may call an operation too.
-const FORM: &str = "x-form";
+/// Who may call an operation, in its description: the least role, and `form` where that may too. One entry,
+/// because several would come out in any order.
+const ROLES: &str = "x-roles";
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +49,9 @@ fn declared<S>(
     (schemas, mut paths, router): UtoipaMethodRouter<S>,
 ) -> UtoipaMethodRouter<S> {
     for (_, operation) in paths.paths.values_mut().flat_map(operations) {
-        let said = ExtensionsBuilder::new().add(ROLE, needed.least.as_str());
-        let said = if needed.form {
-            said.add(FORM, true)
-        } else {
-            said
-        };
-        operation.extensions = Some(said.build());
+        let forms = needed.form.then_some(Role::Form);
+        let roles: Vec<_> = [needed.least].into_iter().chain(forms).collect();
+        operation.extensions = Some(ExtensionsBuilder::new().add(ROLES, json!(roles)).build());
     }
     (schemas, paths, router)
 }
@@ -116,10 +112,11 @@ impl Table {
 }
 
 fn read(operation: &Operation) -> Option<Needed> {
-    let said = operation.extensions.as_ref()?;
+    let said = operation.extensions.as_ref()?.get(ROLES)?.as_array()?;
+    let mut roles = said.iter().filter_map(|role| Role::parse(role.as_str()?));
     Some(Needed {
-        least: Role::parse(said.get(ROLE)?.as_str()?)?,
-        form: said.get(FORM).is_some_and(|form| form == true),
+        least: roles.next()?,
+        form: roles.next() == Some(Role::Form),
     })
 }
 
