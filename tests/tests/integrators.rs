@@ -110,6 +110,7 @@ async fn a_browser_may_ask_from_the_console(crm: Crm) {
         "link",
         "location",
         "rapport-position",
+        "rapport-count",
         "retry-after",
         "idempotency-replayed",
     ] {

@@ -34,6 +34,8 @@ struct Kind {
     shows_a_screen: bool,
     /// It answers a part of a list.
     lists: bool,
+    /// It says how many there are, where that is asked for.
+    counts: bool,
     /// What it answers is a whole record with its version.
     shows_a_record: bool,
 }
@@ -74,6 +76,7 @@ impl Kind {
                 && !path.starts_with("/api/v1/automation")
                 && !path.ends_with("/timeline"),
             lists: reads && has("cursor"),
+            counts: has("count"),
             shows_a_record: shows_a_record(operation),
         }
     }

@@ -19,6 +19,7 @@ use commands::http::problem::Problem;
 use commands::http::retry::{self, MAX_BODY};
 use opentelemetry::global;
 use opentelemetry::propagation::Extractor;
+use projections::http::list::COUNT;
 use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
@@ -168,6 +169,7 @@ fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
         ])
         .expose_headers([
             POSITION,
+            COUNT,
             retry::REPLAYED,
             header::ETAG,
             header::LINK,

@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 use commands::http::problem::Problem;
 use sea_query::{Expr, ExprTrait as _, Query};
@@ -30,7 +30,7 @@ use crate::question::{ID, MAX_COUNT, Ordered, Question};
 use crate::views::{ReadError, Reader, ScreenName};
 
 /// How many there are, where that is asked for; beyond 10,000 it is `10000+`.
-const COUNT: &str = "rapport-count";
+pub const COUNT: HeaderName = HeaderName::from_static("rapport-count");
 
 /// What is asked of the list of a screen.
 pub struct ListQuery<P> {

@@ -49,11 +49,12 @@ fn done(status: &str) -> &'static str {
 }
 
 fn carry(answer: &mut Response, status: &str, kind: Kind) {
-    let carried: [(&str, bool); 5] = [
+    let carried: [(&str, bool); 6] = [
         ("ETag", kind.shows_a_record && !kind.lists),
         ("Idempotency-Replayed", !kind.reads),
         ("Link", kind.lists),
         ("Location", status == "201"),
+        ("Rapport-Count", kind.counts),
         ("Rapport-Position", !kind.reads),
     ];
     for (name, _) in carried.into_iter().filter(|(_, carried)| *carried) {
@@ -109,6 +110,11 @@ pub(super) fn define(components: &mut Components) {
             "Where the list goes on, where it does",
         ),
         ("Location", "^.*/api/v1/", "Where it is"),
+        (
+            "Rapport-Count",
+            "^([0-9]+|10000\\+)$",
+            "How many there are, where count=true asks for it",
+        ),
         (
             "Rapport-Position",
             POSITION,
