@@ -226,6 +226,12 @@ pub enum UniqueError {
 }
 
 impl Reservations {
+    /// Whether a value is held here, or would be: it is looked for in a child otherwise.
+    #[must_use]
+    pub fn has_place_for(&self, value: &str) -> bool {
+        !self.is_full || self.held.contains_key(value)
+    }
+
     /// Whether an attempt has to reserve this value first, or that somebody else has it.
     fn is_due(
         &self,
@@ -235,10 +241,10 @@ impl Reservations {
         attempt: Uuid,
     ) -> Result<bool, UniqueError> {
         let Some(held) = self.held.get(value) else {
-            return if self.is_full {
-                Err(UniqueError::Full)
-            } else {
+            return if self.has_place_for(value) {
                 Ok(true)
+            } else {
+                Err(UniqueError::Full)
             };
         };
         let is_over = |idle: &Idle| idle.owner == held.owner && held.seen < idle.version;

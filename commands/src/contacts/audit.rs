@@ -156,8 +156,7 @@ impl Seen {
     fn way(&self, root: ShardId, hash: &str) -> Vec<ShardId> {
         let child = |shard: &ShardId| {
             let state = self.shards.get(&shard.to_string())?;
-            let ends = !state.is_full || state.held.contains_key(hash);
-            if ends { None } else { shard.child(hash) }
+            (!state.has_place_for(hash)).then(|| shard.child(hash))?
         };
         std::iter::successors(Some(root), child).collect()
     }

@@ -388,8 +388,7 @@ impl Holdings {
         let mut shard = root;
         loop {
             let loaded = self.0.desk.load::<Reservations>(workspace, shard).await;
-            let state = &loaded.map_err(unavailable)?.state;
-            if !state.is_full || state.held.contains_key(hash) {
+            if loaded.map_err(unavailable)?.state.has_place_for(hash) {
                 return Ok(shard);
             }
             let (kind, seconds) = (shard.kind, 1);
