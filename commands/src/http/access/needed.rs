@@ -69,9 +69,9 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Ope
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Who may call which route, by method and template.
+/// Who may call which route: by its template, then by method.
 #[derive(Debug, Clone, Default)]
-pub struct Table(HashMap<(Method, String), Needed>);
+pub struct Table(HashMap<String, HashMap<Method, Needed>>);
 
 /// A route was made without saying who may call it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,14 +86,15 @@ pub struct Undeclared {
 impl Table {
     /// What the routes of a description say; one that says nothing is refused.
     pub fn of(api: &mut OpenApi) -> Result<Self, Undeclared> {
-        let mut table = HashMap::new();
+        let mut table = HashMap::<String, HashMap<Method, Needed>>::new();
         for (path, item) in &mut api.paths.paths {
+            let methods = table.entry(path.clone()).or_default();
             for (method, operation) in operations(item) {
-                let needed = read(operation).ok_or_else(|| Undeclared {
-                    method: method.clone(),
-                    path: path.clone(),
-                })?;
-                table.insert((method, path.clone()), needed);
+                let Some(needed) = read(operation) else {
+                    let path = path.clone();
+                    return Err(Undeclared { method, path });
+                };
+                methods.insert(method, needed);
             }
         }
         Ok(Self(table))
@@ -103,11 +104,11 @@ impl Table {
     #[must_use]
     pub fn get(&self, method: &Method, template: &str) -> Option<Needed> {
         let method = if method == Method::HEAD {
-            Method::GET
+            &Method::GET
         } else {
-            method.clone()
+            method
         };
-        self.0.get(&(method, template.to_owned())).copied()
+        self.0.get(template)?.get(method).copied()
     }
 }
 
