@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Number;
 use utoipa::{IntoParams, ToSchema};
 
-use super::details::{ChangeUtm, Said, money};
+use super::details::{ChangeUtm, Said, money, money_of};
 use super::opening::{Opening, Whose};
 use crate::http::api::Api;
 use crate::http::contacts::CreateContact;
@@ -72,7 +72,7 @@ impl OpenLead {
         Ok(opening)
     }
 
-    pub(super) fn said(self) -> Said {
+    fn said(self) -> Said {
         Said {
             title: self.title,
             owner: self.owner,
@@ -211,8 +211,7 @@ impl TransferParams {
         };
         match said {
             (Some(_), Some(_)) => Err(said_twice("amount")),
-            (Some(text), None) => Money::parse_whole(text, currency)
-                .map_err(|error| Problem::invalid("amount", format!("amount {error}"))),
+            (Some(text), None) => money_of("amount", text, currency),
             (None, Some(amount)) => money("amount", amount, currency),
             (None, None) => Err(Problem::invalid(
                 "amount",

@@ -110,7 +110,15 @@ pub(in crate::http) fn money(
 ) -> Result<Money, Problem> {
     let text = amount.to_string();
     // A number that a calculator made: 10000.0.
-    let text = text.strip_suffix(".0").unwrap_or(&text);
+    money_of(field, text.strip_suffix(".0").unwrap_or(&text), currency)
+}
+
+/// An amount in whole units, as decimal text.
+pub(super) fn money_of(
+    field: &'static str,
+    text: &str,
+    currency: Currency,
+) -> Result<Money, Problem> {
     Money::parse_whole(text, currency)
         .map_err(|error| Problem::invalid(field, format!("{field} {error}")))
 }
