@@ -136,6 +136,30 @@ pub const fn order<V>(
     column(name, Role::Order(measure), parameters, description, value)
 }
 
+/// When a record began.
+pub const fn created<V>(description: &'static str, value: fn(&V) -> Value) -> Column<V> {
+    const PARAMETERS: &[&str] = &["created_from", "created_to"];
+    order(
+        "created_at",
+        Measure::Moment,
+        PARAMETERS,
+        description,
+        value,
+    )
+}
+
+/// When a record last changed.
+pub const fn updated<V>(value: fn(&V) -> Value) -> Column<V> {
+    const PARAMETERS: &[&str] = &["updated_from", "updated_to"];
+    order(
+        "updated_at",
+        Measure::Moment,
+        PARAMETERS,
+        "changed last",
+        value,
+    )
+}
+
 const fn column<V>(
     name: &'static str,
     role: Role,

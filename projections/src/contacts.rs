@@ -8,7 +8,7 @@ use journal::store::Loaded;
 
 use crate::addresses::{EMAIL, PHONE};
 use crate::change::Change;
-use crate::columns::{self, Column, Kept, Listed, Measure, folded, order};
+use crate::columns::{self, Column, Kept, Listed, Measure, created, folded, order, updated};
 use crate::projection::{Projection, Shown};
 use crate::slots;
 
@@ -38,20 +38,10 @@ impl Projection for Contacts {
 impl Listed for Contacts {
     type View = ContactView;
     const LISTED_BY: &'static [Column<ContactView>] = &[
-        order(
-            "created_at",
-            Measure::Moment,
-            &["created_from", "created_to"],
-            "came to be known",
-            |contact| slots::came(contact.created_at).into(),
-        ),
-        order(
-            "updated_at",
-            Measure::Moment,
-            &["updated_from", "updated_to"],
-            "changed last",
-            |contact| slots::came(contact.updated_at).into(),
-        ),
+        created("came to be known", |contact| {
+            slots::came(contact.created_at).into()
+        }),
+        updated(|contact| slots::came(contact.updated_at).into()),
         order(
             "name",
             Measure::Beginning,

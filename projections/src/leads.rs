@@ -9,7 +9,9 @@ use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
 use journal::store::Loaded;
 
 use crate::change::Change;
-use crate::columns::{self, Column, Kept, Listed, Measure, choice, kept_as, key, order, words};
+use crate::columns::{
+    self, Column, Kept, Listed, Measure, choice, created, kept_as, key, order, updated, words,
+};
 use crate::db::{Value, signed};
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
@@ -79,24 +81,12 @@ impl Listed for Leads {
         ),
         kept_as(
             CAME,
-            order(
-                "created_at",
-                Measure::Moment,
-                &["created_from", "created_to"],
-                "came in",
-                |lead| slots::came(lead.created_at).into(),
-            ),
+            created("came in", |lead| slots::came(lead.created_at).into()),
         ),
         key(&["contact_id"], "Only of this contact.", |lead| {
             lead.contact_id.into()
         }),
-        order(
-            "updated_at",
-            Measure::Moment,
-            &["updated_from", "updated_to"],
-            "changed last",
-            |lead| slots::came(lead.updated_at).into(),
-        ),
+        updated(|lead| slots::came(lead.updated_at).into()),
         order(
             "ai_score",
             Measure::Fraction,

@@ -9,7 +9,9 @@ use domain::sale::stage::SaleStage;
 use journal::store::Loaded;
 
 use crate::change::Change;
-use crate::columns::{self, Column, Kept, Listed, Measure, choice, kept_as, key, order, words};
+use crate::columns::{
+    self, Column, Kept, Listed, Measure, choice, created, kept_as, key, order, updated, words,
+};
 use crate::db::Value;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
@@ -66,13 +68,7 @@ impl Listed for Sales {
         ),
         kept_as(
             CAME,
-            order(
-                "created_at",
-                Measure::Moment,
-                &["created_from", "created_to"],
-                "was opened",
-                |sale| slots::came(sale.created_at).into(),
-            ),
+            created("was opened", |sale| slots::came(sale.created_at).into()),
         ),
         choice(
             &["currency"],
@@ -83,13 +79,7 @@ impl Listed for Sales {
         key(&["lead_id"], "Only the one of this lead.", |sale| {
             sale.lead_id.into()
         }),
-        order(
-            "updated_at",
-            Measure::Moment,
-            &["updated_from", "updated_to"],
-            "changed last",
-            |sale| slots::came(sale.updated_at).into(),
-        ),
+        updated(|sale| slots::came(sale.updated_at).into()),
         order(
             "amount",
             Measure::Amount,
