@@ -190,10 +190,8 @@ impl Given {
 
     fn limit(&self) -> Result<u64, Problem> {
         let limit = self.text("limit").map_or(Ok(page::DEFAULT), str::parse);
-        match limit {
-            Ok(limit @ 1..=page::MOST) => Ok(limit.into()),
-            Ok(_) | Err(_) => Err(Problem::invalid("limit", "limit must be from 1 to 500")),
-        }
+        // What is no such number is none that may be listed.
+        page::limited(limit.unwrap_or(0)).map(u64::from)
     }
 
     fn flag(&self, name: &'static str) -> Result<bool, Problem> {

@@ -32,16 +32,21 @@ pub struct Part {
 impl Part {
     /// The id behind which the list goes on, and how many to list.
     pub fn bounds(&self) -> Result<(Option<u64>, u16), Problem> {
-        let limit = match self.limit {
-            None => DEFAULT,
-            Some(limit @ 1..=MOST) => limit,
-            Some(_) => return Err(Problem::invalid("limit", "limit must be from 1 to 500")),
-        };
+        let limit = limited(self.limit.unwrap_or(DEFAULT))?;
         let cursor = self.cursor.as_deref().map(str::parse).transpose();
         let before = cursor
             .map_err(|_| Problem::invalid("cursor", "cursor must come from a Link header"))?;
         Ok((before, limit))
     }
+}
+
+/// As many as may be listed at once.
+pub(super) fn limited(limit: u16) -> Result<u16, Problem> {
+    if (1..=MOST).contains(&limit) {
+        return Ok(limit);
+    }
+    let allowed = format!("limit must be from 1 to {MOST}");
+    Err(Problem::invalid("limit", allowed))
 }
 
 /// A part of the list of a projection's records, the newest first.

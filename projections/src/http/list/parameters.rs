@@ -7,6 +7,7 @@ use utoipa::openapi::{KnownFormat, Required};
 
 use super::ListQuery;
 use crate::columns::{Column, Listed, Measure, Role};
+use crate::http::page::MOST;
 use crate::question::ID;
 
 /// What every list takes.
@@ -52,7 +53,7 @@ impl<P: Listed> IntoParams for ListQuery<P> {
         let count = "Whether the header `Rapport-Count` says how many there are; beyond 10,000 it says `10000+`.";
         all.push(parameter("count", count, flag));
         let limit = ObjectBuilder::new().schema_type(Type::Integer);
-        let limit = limit.minimum(Some(1)).maximum(Some(500));
+        let limit = limit.minimum(Some(1)).maximum(Some(MOST));
         all.push(parameter("limit", "How many; 50 unless said.", limit));
         let cursor = text().pattern(Some("^[A-Za-z0-9_-]{1,4000}$"));
         all.push(parameter(
