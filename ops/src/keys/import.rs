@@ -30,6 +30,10 @@ pub(super) async fn run(ask: cli::ImportKeys) -> anyhow::Result<()> {
     match place.tools {
         Some(tools) if has_commits(&tools).await? => {
             into_log(&tools, keyring.keys, &erased, &theirs, ask.accept_missing).await?;
+            eprintln!(
+                "What a screen has parked because its key was missing comes back with rapport projections \
+                 rebuild NAME; rapport doctor names it."
+            );
         }
         Some(_) | None => {
             let keys = without(keyring.keys, &erased);
