@@ -103,6 +103,9 @@ const fn may_add(command: &ContactCommand) -> bool {
         ContactCommand::Change { phones, emails, .. } => phones.is_some() || emails.is_some(),
         ContactCommand::RemovePhone { .. }
         | ContactCommand::RemoveEmail { .. }
+        | ContactCommand::AddTag { .. }
+        | ContactCommand::RemoveTag { .. }
+        | ContactCommand::Note { .. }
         | ContactCommand::Remove
         | ContactCommand::Lapse
         | ContactCommand::Erase => false,

@@ -128,6 +128,8 @@ fn replace(phones: impl IntoIterator<Item = usize>) -> ContactCommand {
         phones: Some(phones.into_iter().map(phone).collect()),
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     }
 }
 

@@ -211,6 +211,8 @@ fn replace(phones: u8) -> ContactCommand {
         phones: Some(some_of(phones)),
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     }
 }
 

@@ -16,7 +16,7 @@
 //! - [`policy`]: which policies have begun on this log
 //! - [`number`], [`unique`]: the integer ids people say, and one owner per phone or email
 //! - [`aggregates!`]: the table of all of them
-//! - [`text`]: the one validator of what people type
+//! - [`text`]: the one validator of what people type; [`tags`]: tags of any record
 
 mod aggregates;
 pub mod automation;
@@ -32,6 +32,7 @@ pub mod number;
 pub mod policy;
 pub mod quarantine;
 pub mod sale;
+pub mod tags;
 pub mod text;
 pub mod undo;
 pub mod unique;

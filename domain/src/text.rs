@@ -42,6 +42,11 @@ pub fn prose(text: &str, most: usize) -> Result<Option<String>, BadText> {
     checked(&text.replace("\r\n", "\n").replace('\r', "\n"), most)
 }
 
+/// Several lines that must be there.
+pub fn required_prose(text: &str, most: usize) -> Result<String, BadText> {
+    prose(text, most)?.ok_or(BadText::Empty)
+}
+
 /// Whether this takes no place on a screen, or nothing but empty place.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {

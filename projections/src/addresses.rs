@@ -57,6 +57,12 @@ impl Listing for Addresses {
                 vec![RowChange::Delete(row(EMAIL, email.as_str()))]
             }
             ContactEvent::FieldChanged { .. }
+            | ContactEvent::TagAdded { .. }
+            | ContactEvent::TagRemoved { .. }
+            | ContactEvent::LinkAdded { .. }
+            | ContactEvent::LinkRemoved { .. }
+            | ContactEvent::Noted { .. }
+            | ContactEvent::NoteWithdrawn { .. }
             | ContactEvent::Removed {}
             | ContactEvent::Restored {}
             | ContactEvent::ReservationLapsed {}

@@ -289,6 +289,28 @@ fn samples() -> Vec<DomainEvent> {
         }
         .into(),
         ContactEvent::EmailRemoved { email }.into(),
+        ContactEvent::TagAdded { tag: "vip".into() }.into(),
+        ContactEvent::TagRemoved { tag: "vip".into() }.into(),
+        ContactEvent::LinkAdded {
+            label: Some("LinkedIn".into()),
+            url: "https://example.com/olena".into(),
+        }
+        .into(),
+        ContactEvent::LinkRemoved {
+            label: Some("LinkedIn".into()),
+            url: "https://example.com/olena".into(),
+        }
+        .into(),
+        ContactEvent::Noted {
+            number: 1,
+            text: "likes blue".into(),
+        }
+        .into(),
+        ContactEvent::NoteWithdrawn {
+            number: 1,
+            text: "likes blue".into(),
+        }
+        .into(),
         ContactEvent::Removed {}.into(),
         ContactEvent::Restored {}.into(),
         ContactEvent::ReservationLapsed {}.into(),

@@ -139,6 +139,7 @@ async fn a_contact(crm: &Crm, written: &mut Written) {
     written.person("contact.phone_removed", "phone", "380991112201");
     written.person("contact.email_added", "email", "zq.two@");
     written.person("contact.email_removed", "email", "zq.one@");
+    written_of_a_contact(crm, written).await;
     for number in 0..OFTEN {
         let note = json!({ "note": format!("Zq said {number}") });
         crm.patch("/api/v1/contacts/1", note).await.good();
@@ -146,6 +147,36 @@ async fn a_contact(crm: &Crm, written: &mut Written) {
     written.also.push("Zq said".into());
     let other = json!({ "name": "Oksana", "phones": ["+380670000000"] });
     crm.post("/api/v1/contacts", other).await.good();
+}
+
+/// A tag, a link, and a note that is taken back.
+async fn written_of_a_contact(crm: &Crm, written: &mut Written) {
+    let tag = json!({ "tag": "Zq-Patron" });
+    crm.post("/api/v1/contacts/1/tags", tag).await.good();
+    crm.delete("/api/v1/contacts/1/tags/zq-patron").await.good();
+    written.person("contact.tag_added", "tag", "zq-patron");
+    written.person("contact.tag_removed", "tag", "zq-patron");
+    let link = json!({ "label": "Zq blog", "url": "https://zq-blog.example.com/" });
+    for links in [json!([link]), json!([])] {
+        let links = json!({ "links": links });
+        crm.patch("/api/v1/contacts/1", links).await.good();
+    }
+    for event in ["contact.link_added", "contact.link_removed"] {
+        written.person(event, "label", "Zq blog");
+        written.person(event, "url", "zq-blog.example");
+    }
+    let note = json!({ "text": "Zq likes green" });
+    crm.post("/api/v1/contacts/1/notes", note).await.good();
+    undo_the_last_of(crm, "contacts/1").await;
+    written.person("contact.noted", "text", "Zq likes green");
+    written.person("contact.note_withdrawn", "text", "Zq likes green");
+}
+
+async fn undo_the_last_of(crm: &Crm, path: &str) {
+    let timeline = crm.get(&format!("/api/v1/{path}/timeline")).await.good();
+    let last = timeline.as_array().unwrap().last().unwrap()["position"].clone();
+    let undo = json!({ "position": last });
+    crm.post("/api/v1/undo", undo).await.good();
 }
 
 /// Opened before anybody knew whose it is.
@@ -194,10 +225,7 @@ async fn written_of_a_lead(crm: &Crm, written: &mut Written) {
     written.person("lead.tag_removed", "tag", "zq-vip");
     let note = json!({ "text": "Zq asked for blue" });
     crm.post("/api/v1/leads/1/notes", note).await.good();
-    let timeline = crm.get("/api/v1/leads/1/timeline").await.good();
-    let last = timeline.as_array().unwrap().last().unwrap()["position"].clone();
-    let undo = json!({ "position": last });
-    crm.post("/api/v1/undo", undo).await.good();
+    undo_the_last_of(crm, "leads/1").await;
     written.person("lead.noted", "text", "Zq asked for blue");
     written.person("lead.note_withdrawn", "text", "Zq asked for blue");
 }

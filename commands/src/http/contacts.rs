@@ -5,9 +5,11 @@ use std::fmt;
 use axum::extract::State;
 use cqrs_es::Aggregate as _;
 use domain::contact::address::{AddressError, Email, Phone};
-use domain::contact::aggregate::{Contact, MAX_ADDRESSES};
+use domain::contact::aggregate::{Contact, ContactError, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
+use domain::contact::link::Link;
 use domain::id::ContactId;
+use domain::tags::Tags;
 use journal::store::Loaded;
 use journal::token::Token;
 use serde::Deserialize;
@@ -18,6 +20,7 @@ use super::api::Api;
 use super::caller::Caller;
 use super::extract::{Body, Id, Within};
 use super::field::{clearable, given};
+use super::leads::asks::{AddNote, AddTag};
 use super::problem::Problem;
 use super::views::ContactView;
 use crate::contacts::Found;
@@ -41,6 +44,26 @@ pub struct CreateContact {
     pub emails: Vec<String>,
     /// Anything else worth knowing.
     pub note: Option<String>,
+    /// Their tags; they are kept in lower case.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    pub tags: Vec<String>,
+    /// Pages of the web about them.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub links: Vec<SetLink>,
+}
+
+/// A page of the web about a contact.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetLink {
+    /// What it is: "portfolio", "blog".
+    #[schema(max_length = 100)]
+    pub label: Option<String>,
+    /// Its address, with `http` or `https`.
+    #[schema(max_length = 2000)]
+    pub url: String,
 }
 
 impl CreateContact {
@@ -50,10 +73,13 @@ impl CreateContact {
         Ok(Card {
             phones: parsed("phones", &self.phones, |text| region.phone(text))?,
             emails: parsed("emails", &self.emails, Email::try_new)?,
+            tags: tags(&self.tags)?,
+            links: links(&self.links)?,
             name: self.name,
             company: self.company,
             role: self.role,
             note: self.note,
+            notes: 0,
         })
     }
 }
@@ -86,6 +112,14 @@ pub struct ChangeContact {
     #[serde(default, deserialize_with = "clearable")]
     #[schema(value_type = Option<String>)]
     pub note: Option<Option<String>>,
+    /// All tags from now on; they are kept in lower case.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, max_items = 50)]
+    pub tags: Option<Vec<String>>,
+    /// All links from now on.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<SetLink>, max_items = 20)]
+    pub links: Option<Vec<SetLink>>,
 }
 
 /// As many as may be written are read: spellings of one phone count once, an essay is no list.
@@ -108,6 +142,20 @@ fn parsed<T>(
         .enumerate()
         .map(|(index, text)| parse(text).map_err(|error| invalid(index, error)))
         .collect()
+}
+
+fn tags(texts: &[String]) -> Result<Tags, Problem> {
+    Tags::of(texts).map_err(|bad| ContactError::bad_tags("tags", bad).into())
+}
+
+fn links(said: &[SetLink]) -> Result<Vec<Link>, Problem> {
+    let link = |(index, said): (usize, &SetLink)| {
+        let link = Link::try_new(said.label.as_deref(), &said.url);
+        link.map_err(|bad| {
+            Problem::invalid(format!("links[{index}].{}", bad.field()), bad.to_string())
+        })
+    };
+    said.iter().enumerate().map(link).collect()
 }
 
 /// A contact that is to be changed. What it shows already it may keep, whatever today's rules say of
@@ -228,6 +276,8 @@ pub async fn change(
     let emails = ask.emails.as_deref();
     let emails = shown.list("emails", emails, Email::try_new, |card| &card.emails);
     let emails = emails.await?;
+    let tags = ask.tags.as_deref().map(tags).transpose()?;
+    let links = ask.links.as_deref().map(links).transpose()?;
     let ChangeContact {
         name,
         company,
@@ -242,6 +292,8 @@ pub async fn change(
         phones,
         emails,
         note,
+        tags,
+        links,
     };
     send(&api, id, command, &caller).await
 }
@@ -312,6 +364,44 @@ pub async fn remove_email(
 ) -> Result<Changed<ContactView>, Problem> {
     let email = email(&text)?;
     send(&api, id, ContactCommand::RemoveEmail { email }, &caller).await
+}
+
+/// Puts a tag on a contact; nothing changes where it has it.
+#[utoipa::path(post, path = "/api/v1/contacts/{id}/tags", tag = "contacts", operation_id = "add_contact_tag",
+    request_body = AddTag, params(("id" = u64, Path)),
+    responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn add_tag(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<AddTag>,
+) -> Result<Changed<ContactView>, Problem> {
+    send(&api, id, ContactCommand::AddTag { tag: ask.tag }, &caller).await
+}
+
+/// Takes a tag off a contact; nothing changes where it has it not.
+#[utoipa::path(delete, path = "/api/v1/contacts/{id}/tags/{tag}", tag = "contacts",
+    operation_id = "remove_contact_tag", params(("id" = u64, Path), ("tag" = String, Path)),
+    responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn remove_tag(
+    State(api): State<Api>,
+    Within(id, tag): Within,
+    caller: Caller,
+) -> Result<Changed<ContactView>, Problem> {
+    send(&api, id, ContactCommand::RemoveTag { tag }, &caller).await
+}
+
+/// Writes something down about a person; it stands in the contact's timeline.
+#[utoipa::path(post, path = "/api/v1/contacts/{id}/notes", tag = "contacts", operation_id = "add_contact_note",
+    request_body = AddNote, params(("id" = u64, Path)),
+    responses((status = 200, body = ContactView), (status = "4XX", body = Problem)))]
+pub async fn add_note(
+    State(api): State<Api>,
+    Id(id): Id,
+    caller: Caller,
+    Body(ask): Body<AddNote>,
+) -> Result<Changed<ContactView>, Problem> {
+    send(&api, id, ContactCommand::Note { text: ask.text }, &caller).await
 }
 
 fn phone(api: &Api, text: &str) -> Result<Phone, Problem> {

@@ -79,6 +79,10 @@ impl From<ContactError> for Problem {
             ContactError::MovedOn => moved(detail),
             ContactError::BadText { field, .. } => Self::invalid(field.as_str(), detail),
             ContactError::TooMany { kind } => Self::invalid(format!("{kind}s"), detail),
+            ContactError::BadTag { field, .. } => Self::invalid(field, detail),
+            ContactError::TooManyTags => Self::invalid("tags", detail),
+            ContactError::TooManyLinks => Self::invalid("links", detail),
+            ContactError::BadNote { .. } => Self::invalid("text", detail),
         }
     }
 }

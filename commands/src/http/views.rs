@@ -1,6 +1,7 @@
 //! What a lead, a sale and a contact look like, wherever they are shown.
 
 use domain::contact::aggregate::Contact;
+use domain::contact::link::Link;
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
 use domain::lead::details::{Details, LeadField};
@@ -157,6 +158,12 @@ pub struct ContactView {
     pub emails: Vec<String>,
     /// Anything else worth knowing.
     pub note: Option<String>,
+    /// Their tags, in lower case and in their order.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Pages of the web about them.
+    #[serde(default)]
+    pub links: Vec<LinkView>,
     /// When we came to know them.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -165,6 +172,22 @@ pub struct ContactView {
     pub updated_at: Timestamp,
     /// How many events made it.
     pub version: u64,
+}
+
+/// A page of the web about a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    /// What it is.
+    pub label: Option<String>,
+    /// Its address, as browsers write it.
+    pub url: String,
+}
+
+impl LinkView {
+    fn of(link: &Link) -> Self {
+        let Link { label, url } = link.clone();
+        Self { label, url }
+    }
 }
 
 /// Minor units as a JSON number in whole units: `10000`, not `10000.0`; `99.9`.
@@ -253,6 +276,8 @@ impl ContactView {
             phones: card.phones.iter().map(ToString::to_string).collect(),
             emails: card.emails.iter().map(ToString::to_string).collect(),
             note: card.note.clone(),
+            tags: card.tags.iter().cloned().collect(),
+            links: card.links.iter().map(LinkView::of).collect(),
             created_at: loaded.created_at?,
             updated_at: loaded.updated_at?,
             version: loaded.version,

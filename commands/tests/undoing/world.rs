@@ -211,6 +211,10 @@ impl World {
                     ("company".to_owned(), format!("{:?}", card.company)),
                     ("role".to_owned(), format!("{:?}", card.role)),
                 ];
+                shown.extend(TAGS.map(|tag| {
+                    let has = card.tags.contains(tag);
+                    (tag.to_owned(), has.to_string())
+                }));
                 shown.extend(PHONES.map(|phone| {
                     let has = card.phones.contains(&Phone::try_new(phone).unwrap());
                     (phone.to_owned(), has.to_string())
@@ -365,7 +369,14 @@ fn on_a_contact(deed: &Deed) -> ContactCommand {
             (company, role) = (Some(words(Some(*to))), Some(words(None)));
             phones = Some(vec![Phone::try_new(PHONES[to % 3]).unwrap()]);
         }
-        Deed::Count(_) | Deed::Judge(_) => {}
+        Deed::Judge(tag) => {
+            let tag = TAGS[usize::from(*tag) % TAGS.len()].to_owned();
+            return ContactCommand::AddTag { tag };
+        }
+        Deed::Count(tag) => {
+            let tag = TAGS[*tag as usize % TAGS.len()].to_owned();
+            return ContactCommand::RemoveTag { tag };
+        }
         Deed::Remove => return ContactCommand::Remove,
     }
     ContactCommand::Change {
@@ -375,6 +386,8 @@ fn on_a_contact(deed: &Deed) -> ContactCommand {
         phones,
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     }
 }
 
@@ -457,9 +470,15 @@ fn of_contact(event: &ContactEvent) -> Fact {
         ContactEvent::FieldChanged { field, to, .. } => value(field.as_str(), format!("{to:?}")),
         ContactEvent::PhoneAdded { phone } => value(&phone.to_string(), "true".to_owned()),
         ContactEvent::PhoneRemoved { phone } => value(&phone.to_string(), "false".to_owned()),
+        ContactEvent::TagAdded { tag } => value(tag, "true".to_owned()),
+        ContactEvent::TagRemoved { tag } => value(tag, "false".to_owned()),
         ContactEvent::Removed {} => value(EXISTENCE, "false".to_owned()),
         ContactEvent::EmailAdded { .. }
         | ContactEvent::EmailRemoved { .. }
+        | ContactEvent::LinkAdded { .. }
+        | ContactEvent::LinkRemoved { .. }
+        | ContactEvent::Noted { .. }
+        | ContactEvent::NoteWithdrawn { .. }
         | ContactEvent::Restored {}
         | ContactEvent::ReservationLapsed {}
         | ContactEvent::Erased {} => unreachable!("not done here: {event:?}"),

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Card, ContactCommand};
 use super::event::{ContactEvent, ContactField};
+use super::link::{Link, MAX_LINKS};
 use crate::event::{Decide as _, decided};
 use crate::id::{ContactId, Keyed};
+use crate::tags::{BadTags, MAX_TAGS};
 use crate::text::BadText;
 use crate::unique::UniqueKind;
 
@@ -52,12 +54,46 @@ pub enum ContactError {
         /// What is wrong with it.
         bad: BadText,
     },
+    /// A tag cannot be taken.
+    #[error("{field} {bad}")]
+    BadTag {
+        /// Of which field.
+        field: String,
+        /// What is wrong with it.
+        bad: BadText,
+    },
+    /// More than [`MAX_TAGS`].
+    #[error("a contact has at most {MAX_TAGS} tags; take some off first")]
+    TooManyTags,
+    /// More than [`MAX_LINKS`].
+    #[error("a contact has at most {MAX_LINKS} links; take some away first")]
+    TooManyLinks,
+    /// A note cannot be taken.
+    #[error("text {bad}")]
+    BadNote {
+        /// What is wrong with it.
+        bad: BadText,
+    },
     /// Too many phones or emails.
     #[error("a contact has at most {MAX_ADDRESSES} {kind}s")]
     TooMany {
         /// Which of both.
         kind: UniqueKind,
     },
+}
+
+impl ContactError {
+    /// Why this field holds no tags.
+    #[must_use]
+    pub fn bad_tags(field: &str, bad: BadTags) -> Self {
+        match bad {
+            BadTags::Text(bad) => Self::BadTag {
+                field: field.to_owned(),
+                bad,
+            },
+            BadTags::TooMany => Self::TooManyTags,
+        }
+    }
 }
 
 impl Contact {
@@ -116,17 +152,29 @@ impl Aggregate for Contact {
                 phones,
                 emails,
                 note,
+                ..Card::default()
             });
             return;
         }
         let Some(card) = &mut self.card else { return };
         match event {
-            ContactEvent::Created { .. } | ContactEvent::ReservationLapsed {} => {}
+            // The text of a note is in the history alone.
+            ContactEvent::Created { .. }
+            | ContactEvent::NoteWithdrawn { .. }
+            | ContactEvent::ReservationLapsed {} => {}
             ContactEvent::FieldChanged { field, to, .. } => card.put(field, to),
             ContactEvent::PhoneAdded { phone } => card.phones.push(phone),
             ContactEvent::PhoneRemoved { phone } => card.phones.retain(|kept| *kept != phone),
             ContactEvent::EmailAdded { email } => card.emails.push(email),
             ContactEvent::EmailRemoved { email } => card.emails.retain(|kept| *kept != email),
+            ContactEvent::TagAdded { tag } => card.tags.insert(tag),
+            ContactEvent::TagRemoved { tag } => card.tags.remove(&tag),
+            ContactEvent::LinkAdded { label, url } => card.links.push(Link { label, url }),
+            ContactEvent::LinkRemoved { label, url } => {
+                let gone = Link { label, url };
+                card.links.retain(|link| *link != gone);
+            }
+            ContactEvent::Noted { number, .. } => card.notes = card.notes.max(number),
             ContactEvent::Removed {} => self.removed = true,
             ContactEvent::Restored {} => self.removed = false,
             ContactEvent::Erased {} => {

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::address::{Email, Phone};
 use super::aggregate::Contact;
 use super::event::ContactEvent;
+use super::link::Link;
+use crate::tags::Tags;
 
 /// What may be asked of a contact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +31,15 @@ pub enum ContactCommand {
         /// Anything else worth knowing.
         #[serde(default, with = "crate::clearing")]
         note: Option<Option<String>>,
+        /// All tags from now on.
+        #[serde(default)]
+        tags: Option<Tags>,
+        /// All links from now on.
+        #[serde(default)]
+        links: Option<Vec<Link>>,
     },
-    /// Take over what else is known of the person: what is `None` stays, phones and emails come to those
-    /// that are there.
+    /// Take over what else is known of the person: what is `None` stays, phones, emails, tags and links
+    /// come to those that are there.
     Merge {
         /// What is known.
         card: Card,
@@ -57,6 +65,21 @@ pub enum ContactCommand {
     RemoveEmail {
         /// The email.
         email: Email,
+    },
+    /// One tag more.
+    AddTag {
+        /// The tag.
+        tag: String,
+    },
+    /// One tag less.
+    RemoveTag {
+        /// The tag.
+        tag: String,
+    },
+    /// Write something down about the person.
+    Note {
+        /// What.
+        text: String,
     },
     /// Show it no longer and free its phones and emails.
     Remove,
@@ -88,4 +111,13 @@ pub struct Card {
     pub emails: Vec<Email>,
     /// Anything else worth knowing.
     pub note: Option<String>,
+    /// Their tags.
+    #[serde(default)]
+    pub tags: Tags,
+    /// Pages of the web about them.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// The number of the last note; its text is in the history alone.
+    #[serde(default)]
+    pub notes: u32,
 }

@@ -75,6 +75,50 @@ pub enum ContactEvent {
         /// The email.
         email: Email,
     },
+    /// It was tagged.
+    #[serde(rename = "contact.tag_added")]
+    TagAdded {
+        /// In lower case.
+        tag: String,
+    },
+    /// A tag was taken off.
+    #[serde(rename = "contact.tag_removed")]
+    TagRemoved {
+        /// In lower case.
+        tag: String,
+    },
+    /// A page of the web about the person became known.
+    #[serde(rename = "contact.link_added")]
+    LinkAdded {
+        /// What it is.
+        label: Option<String>,
+        /// Its address.
+        url: String,
+    },
+    /// A link was taken away.
+    #[serde(rename = "contact.link_removed")]
+    LinkRemoved {
+        /// What it was.
+        label: Option<String>,
+        /// Its address.
+        url: String,
+    },
+    /// Somebody wrote something down about the person.
+    #[serde(rename = "contact.noted")]
+    Noted {
+        /// Of this contact's notes, from 1 up.
+        number: u32,
+        /// What.
+        text: String,
+    },
+    /// A note was written by mistake; it stands in the history, crossed out by this.
+    #[serde(rename = "contact.note_withdrawn")]
+    NoteWithdrawn {
+        /// Which.
+        number: u32,
+        /// What it said.
+        text: String,
+    },
     /// The contact is no longer shown; its phones and emails are free.
     #[serde(rename = "contact.removed")]
     Removed {},
@@ -98,6 +142,12 @@ stored!(ContactEvent {
     PhoneRemoved = "contact.phone_removed" v 1 personal { phone: record },
     EmailAdded = "contact.email_added" v 1 personal { email: record },
     EmailRemoved = "contact.email_removed" v 1 personal { email: record },
+    TagAdded = "contact.tag_added" v 1 personal { tag: record },
+    TagRemoved = "contact.tag_removed" v 1 personal { tag: record },
+    LinkAdded = "contact.link_added" v 1 personal { label: record, url: record },
+    LinkRemoved = "contact.link_removed" v 1 personal { label: record, url: record },
+    Noted = "contact.noted" v 1 personal { text: record },
+    NoteWithdrawn = "contact.note_withdrawn" v 1 personal { text: record },
     Removed = "contact.removed" v 1,
     Restored = "contact.restored" v 1,
     ReservationLapsed = "contact.reservation_lapsed" v 1,

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Gate, LeadCommand};
-use super::details::{Details, Edit, MAX_TAGS};
+use super::details::{Details, Edit};
 use super::event::{Analysis, LeadEvent};
 use super::scoring::{Inputs, Score};
 use super::stage::{BusinessDomain, LeadSource, LeadStage};
 use crate::event::{About, Decide, ERASED, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
 use crate::money::Money;
+use crate::tags::MAX_TAGS;
 use crate::text::BadText;
 
 /// A lead as its events made it; the default one has not been opened.

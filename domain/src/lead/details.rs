@@ -4,22 +4,19 @@
 //! Nearly all of it is somebody's words and may name a person: events seal it, and who is forgotten takes it
 //! along.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::aggregate::LeadError;
 use super::event::LeadEvent;
 use crate::money::Money;
-use crate::text::{self, BadText};
+use crate::tags::{BadTags, Tags};
+use crate::text;
 use crate::words::words;
 
 /// The longest text of a field, in characters.
 pub const MAX_FIELD: usize = 200;
-/// The longest tag, in characters.
-pub const MAX_TAG: usize = 50;
-/// Tags of one lead, at most.
-pub const MAX_TAGS: usize = 50;
 /// The longest note, in characters.
 pub const MAX_NOTE: usize = 10_000;
 
@@ -51,8 +48,8 @@ pub struct Details {
     pub fields: BTreeMap<LeadField, String>,
     /// What it may bring.
     pub expected: Option<Money>,
-    /// In lower case.
-    pub tags: BTreeSet<String>,
+    /// Its tags.
+    pub tags: Tags,
     /// The number of the last note; its text is in the history alone.
     pub notes: u32,
     /// Whether a note was written that nobody has forgotten yet.
@@ -85,9 +82,8 @@ impl Details {
             to,
         }));
         if let Some(tags) = &edit.tags {
-            let tags = tags.iter().map(|text| tag("tags", text));
-            let tags: BTreeSet<String> = tags.collect::<Result<_, _>>()?;
-            events.extend(self.retag(&tags)?);
+            let tags = Tags::of(tags).map_err(|bad| bad_tags("tags", bad))?;
+            events.extend(self.retag(&tags));
         }
         Ok(events)
     }
@@ -105,35 +101,27 @@ impl Details {
         }))
     }
 
-    fn retag(&self, tags: &BTreeSet<String>) -> Result<Vec<LeadEvent>, LeadError> {
-        if tags.len() > MAX_TAGS {
-            return Err(LeadError::TooManyTags);
-        }
-        let gone = self.tags.difference(tags).cloned();
-        let come = tags.difference(&self.tags).cloned();
-        let gone = gone.map(|tag| LeadEvent::TagRemoved { tag });
-        Ok(gone
-            .chain(come.map(|tag| LeadEvent::TagAdded { tag }))
-            .collect())
+    fn retag(&self, tags: &Tags) -> Vec<LeadEvent> {
+        let gone = |tag| LeadEvent::TagRemoved { tag };
+        let come = |tag| LeadEvent::TagAdded { tag };
+        self.tags.changes_to(tags, gone, come)
     }
 
     /// One tag more.
     pub(super) fn add_tag(&self, text: &str) -> Result<Vec<LeadEvent>, LeadError> {
-        let mut tags = self.tags.clone();
-        tags.insert(tag("tag", text)?);
-        self.retag(&tags)
+        let tags = self.tags.with(text);
+        Ok(self.retag(&tags.map_err(|bad| bad_tags("tag", bad))?))
     }
 
     /// One tag less; nothing where it is not there.
     pub(super) fn remove_tag(&self, text: &str) -> Result<Vec<LeadEvent>, LeadError> {
-        let mut tags = self.tags.clone();
-        tags.remove(&tag("tag", text)?);
-        self.retag(&tags)
+        let tags = self.tags.without(text);
+        Ok(self.retag(&tags.map_err(|why| LeadError::bad_text("tag", why))?))
     }
 
     /// Another note.
     pub(super) fn note(&self, text: &str) -> Result<LeadEvent, LeadError> {
-        let text = text::prose(text, MAX_NOTE).and_then(|text| text.ok_or(BadText::Empty));
+        let text = text::required_prose(text, MAX_NOTE);
         Ok(LeadEvent::Noted {
             number: self.notes + 1,
             text: text.map_err(|why| LeadError::bad_text("text", why))?,
@@ -148,7 +136,7 @@ impl Details {
     /// What people wrote is gone; numbers stay.
     pub(super) fn forget(&mut self) {
         self.fields.clear();
-        self.tags.clear();
+        self.tags = Tags::default();
         self.noted = false;
     }
 
@@ -160,9 +148,9 @@ impl Details {
     }
 }
 
-/// A tag in its one form: one line in lower case.
-fn tag(field: &str, text: &str) -> Result<String, LeadError> {
-    let tag = text::required_line(text, MAX_TAG);
-    let tag = tag.map_err(|why| LeadError::bad_text(field, why))?;
-    Ok(tag.to_lowercase())
+fn bad_tags(field: &str, bad: BadTags) -> LeadError {
+    match bad {
+        BadTags::Text(why) => LeadError::bad_text(field, why),
+        BadTags::TooMany => LeadError::TooManyTags,
+    }
 }

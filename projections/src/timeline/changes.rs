@@ -77,9 +77,18 @@ impl Carded for Contact {
             }
             ContactEvent::PhoneRemoved { phone } => ("phones", json!([phone]), json!([])),
             ContactEvent::EmailRemoved { email } => ("emails", json!([email]), json!([])),
+            ContactEvent::TagRemoved { tag } => ("tags", json!([tag]), json!([])),
+            ContactEvent::LinkRemoved { label, url } => {
+                let link = json!({ "label": label, "url": url });
+                ("links", json!([link]), json!([]))
+            }
             ContactEvent::Created { .. }
             | ContactEvent::PhoneAdded { .. }
             | ContactEvent::EmailAdded { .. }
+            | ContactEvent::TagAdded { .. }
+            | ContactEvent::LinkAdded { .. }
+            | ContactEvent::Noted { .. }
+            | ContactEvent::NoteWithdrawn { .. }
             | ContactEvent::Removed {}
             | ContactEvent::Restored {}
             | ContactEvent::ReservationLapsed {}

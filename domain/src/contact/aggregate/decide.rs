@@ -4,12 +4,14 @@ use super::{Contact, ContactError, MAX_ADDRESSES, MAX_NOTE, MAX_TEXT};
 use crate::contact::address::{Email, Phone};
 use crate::contact::command::{Card, ContactCommand};
 use crate::contact::event::{ContactEvent, ContactField};
+use crate::contact::link::{self, Link};
 use crate::event::Decide;
+use crate::tags::Tags;
 use crate::text::{self, BadText};
 use crate::unique::UniqueKind;
 
 impl Decide for Contact {
-    const STATE: u32 = 1;
+    const STATE: u32 = 2;
 
     fn decide(&self, command: ContactCommand) -> Result<Vec<ContactEvent>, ContactError> {
         match (&self.card, command) {
@@ -30,14 +32,21 @@ impl Decide for Contact {
 
 fn create(card: Card) -> Result<Vec<ContactEvent>, ContactError> {
     let name = checked(ContactField::Name, Some(&card.name))?;
-    Ok(vec![ContactEvent::Created {
+    let created = ContactEvent::Created {
         name: name.unwrap_or_default(),
         company: checked(ContactField::Company, card.company.as_deref())?,
         role: checked(ContactField::Role, card.role.as_deref())?,
         phones: distinct(card.phones)?,
         emails: distinct(card.emails)?,
         note: checked(ContactField::Note, card.note.as_deref())?,
-    }])
+    };
+    let nothing = Card::default();
+    let tagged = nothing.retag(&card.tags);
+    let linked = nothing.relink(card.links)?;
+    Ok(std::iter::once(created)
+        .chain(tagged)
+        .chain(linked)
+        .collect())
 }
 
 /// The text in its one form, `None` when nothing is left.
@@ -63,6 +72,8 @@ impl Card {
                 phones,
                 emails,
                 note,
+                tags,
+                links,
             } => {
                 let texts = [
                     (ContactField::Name, name.map(Some)),
@@ -81,6 +92,10 @@ impl Card {
                 if let Some(emails) = emails {
                     events.extend(replace(&self.emails, emails)?);
                 }
+                events.extend(tags.iter().flat_map(|tags| self.retag(tags)));
+                if let Some(links) = links {
+                    events.extend(self.relink(links)?);
+                }
                 Ok(events)
             }
             ContactCommand::Merge { card, overwrite } => self.merged(card, overwrite),
@@ -88,6 +103,15 @@ impl Card {
             ContactCommand::AddEmail { email } => add(&self.emails, email),
             ContactCommand::RemovePhone { phone } => Ok(remove(&self.phones, phone)),
             ContactCommand::RemoveEmail { email } => Ok(remove(&self.emails, email)),
+            ContactCommand::AddTag { tag } => {
+                let tags = self.tags.with(&tag);
+                Ok(self.retag(&tags.map_err(|bad| ContactError::bad_tags("tag", bad))?))
+            }
+            ContactCommand::RemoveTag { tag } => {
+                let tags = self.tags.without(&tag);
+                Ok(self.retag(&tags.map_err(|bad| ContactError::bad_tags("tag", bad.into()))?))
+            }
+            ContactCommand::Note { text } => Ok(vec![self.noted(&text)?]),
             ContactCommand::Create(_)
             | ContactCommand::Remove
             | ContactCommand::Erase
@@ -116,7 +140,38 @@ impl Card {
         events.extend(replace(&self.phones, phones.collect())?);
         let emails = self.emails.iter().cloned().chain(given.emails);
         events.extend(replace(&self.emails, emails.collect())?);
+        let tags = self.tags.and(&given.tags);
+        events.extend(self.retag(&tags.map_err(|bad| ContactError::bad_tags("tags", bad))?));
+        let links = self.links.iter().cloned().chain(given.links);
+        events.extend(self.relink(links.collect())?);
         Ok(events)
+    }
+
+    fn retag(&self, tags: &Tags) -> Vec<ContactEvent> {
+        let gone = |tag| ContactEvent::TagRemoved { tag };
+        let come = |tag| ContactEvent::TagAdded { tag };
+        self.tags.changes_to(tags, gone, come)
+    }
+
+    /// What is in the old list only goes, then what is in the new one only comes.
+    fn relink(&self, links: Vec<Link>) -> Result<Vec<ContactEvent>, ContactError> {
+        let links = link::distinct(links).ok_or(ContactError::TooManyLinks)?;
+        let gone = self.links.iter().filter(|link| !links.contains(link));
+        let gone = gone
+            .cloned()
+            .map(|Link { label, url }| ContactEvent::LinkRemoved { label, url });
+        let mut events: Vec<_> = gone.collect();
+        let come = links.into_iter().filter(|link| !self.links.contains(link));
+        events.extend(come.map(|Link { label, url }| ContactEvent::LinkAdded { label, url }));
+        Ok(events)
+    }
+
+    fn noted(&self, text: &str) -> Result<ContactEvent, ContactError> {
+        let text = text::required_prose(text, MAX_NOTE);
+        Ok(ContactEvent::Noted {
+            number: self.notes + 1,
+            text: text.map_err(|bad| ContactError::BadNote { bad })?,
+        })
     }
 
     fn set(

@@ -7,8 +7,11 @@ use super::{
     MAX_TEXT,
 };
 use crate::contact::address::{Email, Phone};
+use crate::contact::link::{Link, MAX_LINKS};
 use crate::event::Decide as _;
+use crate::tags::Tags;
 use crate::text::BadText;
+use crate::undo::Reverse as _;
 use crate::unique::UniqueKind;
 
 fn contact() -> TestFramework<Contact> {
@@ -41,6 +44,7 @@ fn created(card: Card) -> ContactEvent {
         phones,
         emails,
         note,
+        ..
     } = card;
     ContactEvent::Created {
         name,
@@ -67,6 +71,8 @@ fn change() -> ContactCommand {
         phones: None,
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     }
 }
 
@@ -119,6 +125,8 @@ fn somebody_must_be_called_something() {
         phones: None,
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     };
     contact()
         .given(vec![created(olena())])
@@ -150,6 +158,8 @@ fn only_what_differs_becomes_an_event() {
         phones: Some(vec![phone("+380507654321")]),
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     };
     contact()
         .given(vec![created(olena())])
@@ -338,6 +348,8 @@ fn a_change_survives_the_wire() {
         phones: None,
         emails: None,
         note: None,
+        tags: None,
+        links: None,
     };
     let json = serde_json::to_string(&change).unwrap();
     assert_eq!(
@@ -385,4 +397,145 @@ fn what_else_is_known_of_a_person_comes_to_what_is_there() {
         .given_no_previous_events()
         .when(merge(true))
         .then_expect_error(ContactError::NotFound);
+}
+
+fn linked(label: &str) -> Link {
+    Link::try_new(Some(label), "https://example.com/olena").unwrap()
+}
+
+#[test]
+fn tags_and_links_come_with_a_contact_and_are_replaced_or_completed() {
+    let card = Card {
+        tags: Tags::of(&["VIP"]).unwrap(),
+        links: vec![linked("blog"), linked("blog")],
+        ..olena()
+    };
+    let Link { label, url } = linked("blog");
+    let come = [
+        created(olena()),
+        ContactEvent::TagAdded { tag: "vip".into() },
+        ContactEvent::LinkAdded { label, url },
+    ];
+    contact()
+        .given_no_previous_events()
+        .when(ContactCommand::Create(card))
+        .then_expect_events(come.to_vec());
+    let tags = Tags::of(&["spring"]).unwrap();
+    let added = ContactEvent::TagAdded {
+        tag: "spring".into(),
+    };
+    let more = Card {
+        name: "Olena".into(),
+        tags: tags.clone(),
+        links: vec![linked("blog")],
+        ..Card::default()
+    };
+    contact()
+        .given(come.to_vec())
+        .when(ContactCommand::Merge {
+            card: more,
+            overwrite: true,
+        })
+        .then_expect_events(vec![added.clone()]);
+    let replaced = ContactCommand::Change {
+        name: None,
+        company: None,
+        role: None,
+        phones: None,
+        emails: None,
+        note: None,
+        tags: Some(tags),
+        links: Some(vec![linked("site")]),
+    };
+    let with = |label: &str| (linked(label).label, linked(label).url);
+    let ((old, url), (new, same)) = (with("blog"), with("site"));
+    contact()
+        .given(come.to_vec())
+        .when(replaced)
+        .then_expect_events(vec![
+            ContactEvent::TagRemoved { tag: "vip".into() },
+            added,
+            ContactEvent::LinkRemoved { label: old, url },
+            ContactEvent::LinkAdded {
+                label: new,
+                url: same,
+            },
+        ]);
+}
+
+#[test]
+fn there_is_an_end_of_links() {
+    let links = (0..=MAX_LINKS).map(|number| linked(&number.to_string()));
+    let card = Card {
+        links: links.collect(),
+        ..olena()
+    };
+    contact()
+        .given_no_previous_events()
+        .when(ContactCommand::Create(card))
+        .then_expect_error(ContactError::TooManyLinks);
+}
+
+#[test]
+fn notes_are_numbered_and_a_withdrawn_one_leaves_its_number() {
+    let note = |number, text: &str| ContactEvent::Noted {
+        number,
+        text: text.into(),
+    };
+    let ask = |text: &str| ContactCommand::Note { text: text.into() };
+    contact()
+        .given(vec![created(olena()), note(1, "one")])
+        .when(ask(" Likes\r\nblue "))
+        .then_expect_events(vec![note(2, "Likes\nblue")]);
+    let back = vec![
+        created(olena()),
+        note(1, "one"),
+        note(2, "two"),
+        note(1, "one"),
+    ];
+    contact()
+        .given(back)
+        .when(ask("three"))
+        .then_expect_events(vec![note(3, "three")]);
+    contact()
+        .given(vec![created(olena())])
+        .when(ask(" "))
+        .then_expect_error(ContactError::BadNote {
+            bad: BadText::Empty,
+        });
+}
+
+#[test]
+fn the_label_of_a_link_is_taken_back_with_its_link() {
+    let (old, new) = (linked("blog"), linked("site"));
+    let mut shown = Contact::default();
+    let both = |gone: Link, come: Link| {
+        [
+            ContactEvent::LinkRemoved {
+                label: gone.label,
+                url: gone.url,
+            },
+            ContactEvent::LinkAdded {
+                label: come.label,
+                url: come.url,
+            },
+        ]
+    };
+    let card = Card {
+        links: vec![old.clone()],
+        ..olena()
+    };
+    for event in shown.decide(ContactCommand::Create(card)).unwrap() {
+        shown.apply(event);
+    }
+    let before = shown.clone();
+    let change = both(old.clone(), new);
+    for event in &change {
+        shown.apply(event.clone());
+    }
+    for event in &change {
+        let reversed = shown.reverse(&before, event).unwrap();
+        shown.apply(reversed);
+    }
+    assert_eq!(shown, before);
 }

@@ -5,6 +5,7 @@ use super::{Contact, MAX_ADDRESSES};
 use crate::contact::address::{Email, Phone};
 use crate::contact::command::ContactCommand;
 use crate::contact::event::{ContactEvent, ContactField};
+use crate::contact::link::Link;
 use crate::undo::{Kept, Reverse};
 use crate::unique::UniqueKind;
 
@@ -19,6 +20,12 @@ pub enum Thing {
     Phone(Phone),
     /// Whether it has this email.
     Email(Email),
+    /// Whether it has this tag.
+    Tag(String),
+    /// Whether it has this link.
+    Link(Link),
+    /// One note.
+    Note(u32),
     /// Nothing that anybody is shown.
     Nothing,
 }
@@ -39,6 +46,16 @@ impl Reverse for Contact {
             }
             ContactEvent::EmailAdded { email } | ContactEvent::EmailRemoved { email } => {
                 Thing::Email(email.clone())
+            }
+            ContactEvent::TagAdded { tag } | ContactEvent::TagRemoved { tag } => {
+                Thing::Tag(tag.clone())
+            }
+            ContactEvent::LinkAdded { label, url } | ContactEvent::LinkRemoved { label, url } => {
+                let (label, url) = (label.clone(), url.clone());
+                Thing::Link(Link { label, url })
+            }
+            ContactEvent::Noted { number, .. } | ContactEvent::NoteWithdrawn { number, .. } => {
+                Thing::Note(*number)
             }
         }
     }
@@ -68,6 +85,21 @@ impl Reverse for Contact {
             (_, ContactEvent::EmailRemoved { .. }) if thing == other => {
                 Some(gone(UniqueKind::Email))
             }
+            (_, ContactEvent::TagAdded { .. } | ContactEvent::TagRemoved { .. })
+                if thing == other =>
+            {
+                Some("the tag was put on or taken off since".to_owned())
+            }
+            (_, ContactEvent::LinkAdded { .. } | ContactEvent::LinkRemoved { .. })
+                if thing == other =>
+            {
+                Some("the link was added or taken away since".to_owned())
+            }
+            (_, ContactEvent::Noted { .. } | ContactEvent::NoteWithdrawn { .. })
+                if thing == other =>
+            {
+                Some("the note was withdrawn or put back since".to_owned())
+            }
             (
                 _,
                 ContactEvent::Created { .. }
@@ -76,6 +108,12 @@ impl Reverse for Contact {
                 | ContactEvent::PhoneRemoved { .. }
                 | ContactEvent::EmailAdded { .. }
                 | ContactEvent::EmailRemoved { .. }
+                | ContactEvent::TagAdded { .. }
+                | ContactEvent::TagRemoved { .. }
+                | ContactEvent::LinkAdded { .. }
+                | ContactEvent::LinkRemoved { .. }
+                | ContactEvent::Noted { .. }
+                | ContactEvent::NoteWithdrawn { .. }
                 | ContactEvent::Erased {},
             ) => None,
         }
@@ -106,6 +144,24 @@ impl Reverse for Contact {
             ContactEvent::PhoneRemoved { phone } => put_back(&card.phones, phone),
             ContactEvent::EmailAdded { email } => taken_away(&card.emails, email),
             ContactEvent::EmailRemoved { email } => put_back(&card.emails, email),
+            ContactEvent::TagAdded { tag } => Ok(ContactEvent::TagRemoved { tag: tag.clone() }),
+            ContactEvent::TagRemoved { tag } => Ok(ContactEvent::TagAdded { tag: tag.clone() }),
+            ContactEvent::LinkAdded { label, url } => Ok(ContactEvent::LinkRemoved {
+                label: label.clone(),
+                url: url.clone(),
+            }),
+            ContactEvent::LinkRemoved { label, url } => Ok(ContactEvent::LinkAdded {
+                label: label.clone(),
+                url: url.clone(),
+            }),
+            ContactEvent::Noted { number, text } => Ok(ContactEvent::NoteWithdrawn {
+                number: *number,
+                text: text.clone(),
+            }),
+            ContactEvent::NoteWithdrawn { number, text } => Ok(ContactEvent::Noted {
+                number: *number,
+                text: text.clone(),
+            }),
             ContactEvent::Removed {} if !self.removed => {
                 Err(Kept::because("the contact was restored since"))
             }
