@@ -3,10 +3,11 @@
 //!
 //! Before `due` 2, timers did not say since when they were set. Before [`crate::slots`], the funnel was
 //! counted by days of UTC. Before [`crate::columns`], lists were in the order of ids only; the first
-//! columns of today are those that there were.
+//! columns of today are those that there were. Before `leads` 5 and `contacts` 4, records were not found by
+//! tags, and leads not by owner and title.
 
 use crate::change::Change;
-use crate::columns::{Kept, filter};
+use crate::columns::{Kept, filter, kept_until};
 use crate::db::Column;
 use crate::listing::{Listing, RowChange};
 use crate::projection::{Projection, Shown};
@@ -21,10 +22,9 @@ fn of_all_time(counts: Vec<(Vec<String>, i64)>) -> Vec<(Vec<String>, i64)> {
         .collect()
 }
 
-/// A screen of today before its lists had more than filters by equality: these columns, and all else
-/// as today.
-macro_rules! listed_by_filters {
-    ($(#[$meta:meta])* $screen:ident = $today:ty, version $version:literal, [$($filter:expr),*]) => {
+/// A screen of today before it had all its columns and words: these columns, and all else as today.
+macro_rules! as_today_but {
+    ($(#[$meta:meta])* $screen:ident = $today:ty, version $version:literal, $columns:expr) => {
         $(#[$meta])*
         pub struct $screen;
 
@@ -36,7 +36,7 @@ macro_rules! listed_by_filters {
             const COUNTED_BY: &'static [&'static str] = <$today>::COUNTED_BY;
 
             fn columns() -> Vec<Kept> {
-                vec![$(filter($filter)),*]
+                $columns
             }
 
             fn apply(record: Self::Record, change: &Change) -> Self::Record {
@@ -54,19 +54,30 @@ macro_rules! listed_by_filters {
     };
 }
 
-listed_by_filters! {
+as_today_but! {
     /// Leads, in the order of their ids only.
-    Leads = leads::Leads, version 3, ["stage", "source", "business_domain", CAME]
+    Leads = leads::Leads, version 3,
+    ["stage", "source", "business_domain", CAME].map(filter).to_vec()
 }
 
-listed_by_filters! {
+as_today_but! {
     /// Sales, in the order of their ids only.
-    Sales = sales::Sales, version 2, ["stage", CAME]
+    Sales = sales::Sales, version 2, ["stage", CAME].map(filter).to_vec()
 }
 
-listed_by_filters! {
+as_today_but! {
     /// Contacts, in the order of their ids only.
-    Contacts = contacts::Contacts, version 2, []
+    Contacts = contacts::Contacts, version 2, Vec::new()
+}
+
+as_today_but! {
+    /// Leads that are not found by tag, owner and title.
+    LeadsWithoutLabels = leads::Leads, version 4, kept_until::<leads::Leads>(4)
+}
+
+as_today_but! {
+    /// Contacts that are not found by tag.
+    ContactsWithoutLabels = contacts::Contacts, version 3, kept_until::<contacts::Contacts>(3)
 }
 
 /// The funnel, counted for all time and by days of UTC.

@@ -7,6 +7,7 @@
 //! Invariant: in the row of a record that is shown, choices and orders hold a value, and in any other
 //! row they are empty. So whatever looks for a value, or for any, finds shown records only.
 
+use domain::text::BadText;
 use serde::Serialize;
 
 use crate::db::{self, Value};
@@ -20,6 +21,10 @@ pub trait Listed: Projection {
     const LISTED_BY: &'static [Column<Self::View>];
     /// Since which of its versions the tables have the indexes of these.
     const LISTED_SINCE: u32;
+    /// What any number of its records share, and one record may have several of.
+    const LABELLED_BY: &'static [Label] = &[];
+    /// Since which of its versions there is the table of those.
+    const LABELLED_SINCE: u32 = Self::VERSION;
     /// Kinds of addresses that its records are looked up by, in [`crate::addresses`].
     const LOOKED_UP_BY: &'static [&'static str] = &[];
     /// The parameters that show other records with its own.
@@ -62,6 +67,17 @@ pub struct Kept {
     pub role: Role,
 }
 
+/// A kind of words that records are found by: a tag, an owner. Each word of a record has a row of its own,
+/// so a list of them is in the order of ids.
+pub struct Label {
+    /// The parameter that asks for it, and the kind under which it is kept.
+    pub name: &'static str,
+    /// Whose records are asked for, for the description of the parameter.
+    pub description: &'static str,
+    /// The form in which a word is kept.
+    pub read: fn(&str) -> Result<String, BadText>,
+}
+
 /// A column as it is kept, asked for and filled.
 pub struct Column<V> {
     /// How it is kept.
@@ -74,6 +90,8 @@ pub struct Column<V> {
     pub description: &'static str,
     /// What a record has there.
     pub value: fn(&V) -> Value,
+    /// Since which version of the screen it is kept; columns come behind those of earlier versions.
+    pub since: u32,
 }
 
 impl Kept {
@@ -174,7 +192,15 @@ const fn column<V>(
         parameters,
         description,
         value,
+        since: 0,
     }
+}
+
+/// A column that earlier versions of the screen have not.
+#[must_use]
+pub const fn since<V>(version: u32, mut column: Column<V>) -> Column<V> {
+    column.since = version;
+    column
 }
 
 /// A column that is kept under another name than callers know it by.
@@ -187,7 +213,14 @@ pub const fn kept_as<V>(name: &'static str, mut column: Column<V>) -> Column<V> 
 /// How the columns of a listed screen are kept.
 #[must_use]
 pub fn kept<P: Listed>() -> Vec<Kept> {
-    P::LISTED_BY.iter().map(|column| column.kept).collect()
+    kept_until::<P>(P::VERSION)
+}
+
+/// How they are kept by this version of the screen.
+pub(crate) fn kept_until<P: Listed>(version: u32) -> Vec<Kept> {
+    let columns = P::LISTED_BY.iter();
+    let columns = columns.filter(|column| column.since <= version);
+    columns.map(|column| column.kept).collect()
 }
 
 /// What a listed screen shows of a record.

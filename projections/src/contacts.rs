@@ -1,14 +1,18 @@
 //! The list of contacts and the card of one.
 
+use std::collections::BTreeSet;
+
 use commands::http::views::ContactView;
 use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::id::ContactId;
+use domain::tags;
 use journal::store::Loaded;
 
 use crate::addresses::{EMAIL, PHONE};
 use crate::change::Change;
-use crate::columns::{self, Column, Kept, Listed, Measure, created, folded, order, updated};
+use crate::columns::{self, Column, Kept, Label, Listed, Measure, created, folded, order, updated};
+use crate::leads::TAG;
 use crate::projection::{Projection, Shown};
 use crate::slots;
 
@@ -17,10 +21,21 @@ pub struct Contacts;
 
 impl Projection for Contacts {
     const NAME: &'static str = "contacts";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Contact::TYPE;
     type Record = Loaded<Contact>;
+
+    const LABELLED: bool = true;
+
+    fn labels(record: &Loaded<Contact>) -> BTreeSet<(&'static str, String)> {
+        let tags = record
+            .state
+            .present()
+            .into_iter()
+            .flat_map(|card| &card.tags);
+        tags.map(|tag| (TAG, tag.clone())).collect()
+    }
 
     fn columns() -> Vec<Kept> {
         columns::kept::<Self>()
@@ -58,5 +73,11 @@ impl Listed for Contacts {
         ),
     ];
     const LISTED_SINCE: u32 = 3;
+    const LABELLED_BY: &'static [Label] = &[Label {
+        name: TAG,
+        description: "Only with this tag, in small or large letters; the list is in the order of ids.",
+        read: tags::tag,
+    }];
+    const LABELLED_SINCE: u32 = 4;
     const LOOKED_UP_BY: &'static [&'static str] = &[PHONE, EMAIL];
 }

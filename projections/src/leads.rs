@@ -1,31 +1,52 @@
 //! The list of leads and the card of one, and how many stand where.
 
+use std::collections::BTreeSet;
+
 use commands::http::views::LeadView;
 use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
+use domain::lead::details::{LeadField, MAX_FIELD};
 use domain::lead::scoring::Score;
 use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::{tags, text};
 use journal::store::Loaded;
 
 use crate::change::Change;
 use crate::columns::{
-    self, Column, Kept, Listed, Measure, choice, created, kept_as, key, order, updated, words,
+    self, Column, Kept, Label, Listed, Measure, choice, created, folded, kept_as, key, order,
+    since, updated, words,
 };
 use crate::db::{Value, signed};
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
+
+/// The kind of words that tags are.
+pub(crate) const TAG: &str = "tag";
+const OWNER: &str = "owner";
 
 /// The list of leads and the card of one.
 pub struct Leads;
 
 impl Projection for Leads {
     const NAME: &'static str = "leads";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Loaded<Lead>;
     const COUNTED_BY: &'static [&'static str] = &[SLOT, "measure", "stage"];
+
+    const LABELLED: bool = true;
+
+    fn labels(record: &Loaded<Lead>) -> BTreeSet<(&'static str, String)> {
+        let details = record.state.open.iter().map(|lead| &lead.details);
+        let labels = details.flat_map(|details| {
+            let tags = details.tags.iter().map(|tag| (TAG, tag.clone()));
+            let owner = details.fields.get(&LeadField::Owner);
+            tags.chain(owner.map(|owner| (OWNER, folded(owner))))
+        });
+        labels.collect()
+    }
 
     fn columns() -> Vec<Kept> {
         columns::kept::<Self>()
@@ -94,7 +115,30 @@ impl Listed for Leads {
             "the score of the last analysis",
             |lead| score(lead.ai_score),
         ),
+        since(
+            5,
+            order(
+                "title",
+                Measure::Beginning,
+                &["title"],
+                "the title",
+                |lead| folded(lead.title.as_deref().unwrap_or_default()).into(),
+            ),
+        ),
     ];
+    const LABELLED_BY: &'static [Label] = &[
+        Label {
+            name: TAG,
+            description: "Only with this tag, in small or large letters; the list is in the order of ids.",
+            read: tags::tag,
+        },
+        Label {
+            name: OWNER,
+            description: "Only of this owner, in small or large letters; the list is in the order of ids.",
+            read: |owner| text::required_line(owner, MAX_FIELD).map(|owner| folded(&owner)),
+        },
+    ];
+    const LABELLED_SINCE: u32 = 5;
     const LISTED_SINCE: u32 = 4;
     const EXPANDED_BY: &'static [&'static str] = &["expand"];
 }

@@ -62,11 +62,13 @@ use projection::{Screen, screen, screen_as};
 pub fn screens() -> Arc<[Box<dyn Screen>]> {
     let screens = [
         screen::<leads::Leads>(),
+        screen::<before::LeadsWithoutLabels>(),
         screen::<before::Leads>(),
         screen_as::<before::Leads>(2),
         screen::<sales::Sales>(),
         screen::<before::Sales>(),
         screen::<contacts::Contacts>(),
+        screen::<before::ContactsWithoutLabels>(),
         screen::<before::Contacts>(),
         screen::<funnel::Funnel>(),
         screen::<before::Funnel>(),

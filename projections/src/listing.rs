@@ -83,7 +83,7 @@ impl<L: Listing> Screen for ListingOf<L> {
     }
 
     fn create(&self, db: &Db, generation: u32) -> Vec<Statement> {
-        let name = self.table(generation);
+        let name = table::<L>(generation);
         let mut table = Table::create();
         table.table(named(&name)).if_not_exists();
         for column in L::COLUMNS {
@@ -115,10 +115,8 @@ impl<L: Listing> Screen for ListingOf<L> {
             .collect()
     }
 
-    fn table(&self, generation: u32) -> String {
-        Tables::new(L::NAME, L::VERSION, generation, Vec::new(), &[])
-            .name()
-            .to_owned()
+    fn tables(&self, generation: u32) -> Vec<String> {
+        vec![table::<L>(generation)]
     }
 
     fn plan<'a>(
@@ -128,7 +126,7 @@ impl<L: Listing> Screen for ListingOf<L> {
         changes: &'a [Followed],
         _parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
-        let table = self.table(generation);
+        let table = table::<L>(generation);
         let rows = changes
             .iter()
             .filter_map(Followed::change)
@@ -140,6 +138,11 @@ impl<L: Listing> Screen for ListingOf<L> {
         };
         async move { Ok(plan) }.boxed()
     }
+}
+
+fn table<L: Listing>(generation: u32) -> String {
+    let tables = Tables::new(L::NAME, L::VERSION, generation, Vec::new(), &[]);
+    tables.name().to_owned()
 }
 
 fn statement<L: Listing>(db: &Db, table: &str, row: RowChange) -> Statement {

@@ -5,7 +5,7 @@
 //! them, and writes rows and differences of counts. The follower puts those and the checkpoint
 //! into one transaction, so each event counts once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::marker::PhantomData;
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -39,6 +39,15 @@ pub trait Projection: Send + Sync + 'static {
     #[must_use]
     fn columns() -> Vec<Kept> {
         Vec::new()
+    }
+
+    /// Whether its records are found by words in rows of their own.
+    const LABELLED: bool = false;
+
+    /// The words that a record is found by, each with its kind.
+    #[must_use]
+    fn labels(_record: &Self::Record) -> BTreeSet<(&'static str, String)> {
+        BTreeSet::new()
     }
 
     /// The record after a change.
@@ -117,8 +126,8 @@ pub trait Screen: Send + Sync {
     fn version(&self) -> u32;
     /// What makes its tables of a generation.
     fn create(&self, db: &Db, generation: u32) -> Vec<Statement>;
-    /// Its table that may name people, in a generation.
-    fn table(&self, generation: u32) -> String;
+    /// Its tables that may name people, in a generation.
+    fn tables(&self, generation: u32) -> Vec<String>;
     /// What these changes mean for a generation.
     fn plan<'a>(
         &'a self,
@@ -164,11 +173,12 @@ impl<P: Projection> Screen for ScreenOf<P> {
     }
 
     fn create(&self, db: &Db, generation: u32) -> Vec<Statement> {
-        self.tables(generation).create(db)
+        self.of(generation).create(db)
     }
 
-    fn table(&self, generation: u32) -> String {
-        self.tables(generation).name().to_owned()
+    fn tables(&self, generation: u32) -> Vec<String> {
+        let tables = self.of(generation);
+        tables.naming().map(ToOwned::to_owned).collect()
     }
 
     fn plan<'a>(
@@ -178,13 +188,18 @@ impl<P: Projection> Screen for ScreenOf<P> {
         changes: &'a [Followed],
         parked: &'a HashSet<StreamId>,
     ) -> BoxFuture<'a, Result<Plan, DbError>> {
-        plan::<P>(db, self.tables(generation), changes, parked).boxed()
+        plan::<P>(db, self.of(generation), changes, parked).boxed()
     }
 }
 
 impl<P: Projection> ScreenOf<P> {
-    fn tables(&self, generation: u32) -> Tables {
-        Tables::new(P::NAME, self.0, generation, P::columns(), P::COUNTED_BY)
+    fn of(&self, generation: u32) -> Tables {
+        let tables = Tables::new(P::NAME, self.0, generation, P::columns(), P::COUNTED_BY);
+        if P::LABELLED {
+            tables.labelled()
+        } else {
+            tables
+        }
     }
 }
 
@@ -257,6 +272,11 @@ async fn plan<P: Projection>(
         Ok(values)
     });
     let mut statements = tables.put(db, rows.collect::<Result<_, DbError>>()?);
+    if P::LABELLED {
+        let labels = relabelled::<P>(&tables, db, &before, &after);
+        statements.extend(labels);
+        statements.extend(forgotten.iter().map(|key| tables.unlabel(db, key)));
+    }
     statements.extend(tables.put(db, emptied::<P>(forgotten)?));
     statements.extend(tables.add(db, differences::<P>(&before, &after)));
     Ok(Plan {
@@ -286,6 +306,25 @@ fn poison(stream: StreamId, change: &Change, reason: &str) -> Poison {
         position: change.position(),
         reason: reason.to_owned(),
     }
+}
+
+/// What makes the rows of words those of the records as they are now.
+fn relabelled<P: Projection>(
+    tables: &Tables,
+    db: &Db,
+    before: &HashMap<Key, P::Record>,
+    after: &HashMap<Key, P::Record>,
+) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    for (key, record) in after {
+        let old = before.get(key).map(P::labels).unwrap_or_default();
+        let new = P::labels(record);
+        let gone = old.difference(&new);
+        statements.extend(gone.map(|label| tables.take_label(db, key, label)));
+        let come = new.difference(&old);
+        statements.extend(come.map(|label| tables.put_label(db, key, label)));
+    }
+    statements
 }
 
 /// What the counts change by.

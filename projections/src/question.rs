@@ -4,16 +4,18 @@
 //! ranges of its words are merged in order (`UNION ALL`): SQLite reads no more than is shown, PostgreSQL at
 //! most a page of each.
 //! A key is shared by so few records that those are read and sorted.
+//! A label is shared by any number of records: its rows are read in the order of ids, and each record is
+//! looked at for whatever else is asked.
 //!
-//! Invariant: a [`Question`] without a key has ranges of the column that it is in the order of only;
-//! `http::list` refuses the others.
+//! Invariant: a [`Question`] without a key has ranges of the column that it is in the order of only, and
+//! with a label it is in the order of ids; `http::list` refuses the others.
 
 use journal::token::Token;
-use sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement, UnionType};
+use sea_query::{Expr, ExprTrait as _, Func, JoinType, Order, Query, SelectStatement, UnionType};
 
 use crate::columns::{Kept, Role};
 use crate::db::{Db, Value};
-use crate::table::Tables;
+use crate::table::{LABELLED, Tables};
 
 /// The column that every list is in the order of, unless asked otherwise.
 pub const ID: &str = "id";
@@ -27,6 +29,8 @@ pub struct Question {
     pub equal: Vec<(&'static str, Vec<Value>)>,
     /// Columns of few words, and the one that is wanted.
     pub chosen: Vec<(&'static str, &'static str)>,
+    /// Words that a record is found by, each with its kind: it has all of them.
+    pub labels: Vec<(&'static str, String)>,
     /// Ranges: column, first value, and the value that is behind the last.
     pub ranges: Vec<(&'static str, Value, Option<Value>)>,
     /// The order: by this column, then by id.
@@ -62,7 +66,20 @@ impl Question {
     /// Whether tables without the indexes of choices and orders can answer it.
     #[must_use]
     pub fn is_simple(&self) -> bool {
-        self.equal.is_empty() && self.ranges.is_empty() && self.order.by == ID
+        self.equal.is_empty()
+            && self.labels.is_empty()
+            && self.ranges.is_empty()
+            && self.order.by == ID
+    }
+
+    /// The label whose rows are read, where no key leads to fewer.
+    fn leading(&self) -> Option<&(&'static str, String)> {
+        self.labels.first().filter(|_| self.equal.is_empty())
+    }
+
+    /// The column of ids: that of the rows that are read.
+    fn ids(&self) -> &'static str {
+        self.leading().map_or(ID, |_| LABELLED)
     }
 
     /// The rows: id, body, and the value that they are in the order of, where that is not the id.
@@ -71,13 +88,18 @@ impl Question {
         let branch = |words: &[(&'static str, &'static str)]| {
             let mut query = Query::select();
             query.columns(self.columns());
-            self.narrow(&mut query, tables, of, words);
+            match (self.leading(), db) {
+                (Some(label), Db::Postgres(_)) => {
+                    self.look_up_each(&mut query, tables, of, words, label);
+                }
+                _ => self.narrow(&mut query, tables, of, words),
+            }
             if let Some((value, id)) = &self.after {
                 query.and_where(self.behind(value, *id));
             }
             match db {
-                Db::Sqlite(_) => query,
-                Db::Postgres(_) => self.part(query),
+                Db::Postgres(_) if self.leading().is_none() => self.part(query),
+                Db::Sqlite(_) | Db::Postgres(_) => query,
             }
         };
         self.in_order(self.merged(tables, kept, branch))
@@ -86,6 +108,26 @@ impl Question {
     fn columns(&self) -> impl Iterator<Item = &'static str> {
         let order = Some(self.order.by).filter(|by| *by != ID);
         [ID, "body"].into_iter().chain(order)
+    }
+
+    /// PostgreSQL would rather read all of a small table than look up record after record, unless it is told
+    /// that each is one.
+    fn look_up_each(
+        &self,
+        query: &mut SelectStatement,
+        tables: &Tables,
+        of: &Token,
+        words: &[(&'static str, &'static str)],
+        label: &(&'static str, String),
+    ) {
+        let mut record = Query::select();
+        record.columns(self.columns());
+        self.among(&mut record, tables, of, words);
+        record
+            .and_where(Expr::col(ID).eq(Expr::col(LABELLED)))
+            .limit(1);
+        query.from_subquery(labelled(tables, of, label), "found");
+        query.join_lateral(JoinType::InnerJoin, record, "part", Expr::cust("TRUE"));
     }
 
     /// SQLite merges parts as they are; PostgreSQL keeps the order of one that asks for it.
@@ -105,7 +147,7 @@ impl Question {
         if self.order.by != ID {
             query.order_by(self.order.by, direction.clone());
         }
-        query.order_by(ID, direction).limit(self.limit + 1);
+        query.order_by(self.ids(), direction).limit(self.limit + 1);
         query
     }
 
@@ -142,7 +184,8 @@ impl Question {
         kept: &[Kept],
         branch: impl Fn(&[(&'static str, &'static str)]) -> SelectStatement,
     ) -> SelectStatement {
-        let alone = self.chosen.is_empty() || !self.equal.is_empty();
+        let few = !self.equal.is_empty() || !self.labels.is_empty();
+        let alone = self.chosen.is_empty() || few;
         if alone || tables.version() < self.merges_since {
             return branch(&self.chosen);
         }
@@ -183,14 +226,41 @@ impl Question {
         of: &Token,
         words: &[(&'static str, &'static str)],
     ) {
+        if let Some(label) = self.leading() {
+            query.from_subquery(labelled(tables, of, label), "found");
+            query.and_where(Expr::col(ID).eq(Expr::col(LABELLED)));
+        }
+        self.among(query, tables, of, words);
+    }
+
+    fn among(
+        &self,
+        query: &mut SelectStatement,
+        tables: &Tables,
+        of: &Token,
+        words: &[(&'static str, &'static str)],
+    ) {
+        let leading = self.leading();
         query.from(tables.records());
         query.and_where(Expr::col("workspace").eq(of.as_str()));
+        for label in &self.labels[usize::from(leading.is_some())..] {
+            let mut same = labelled(tables, of, label);
+            let id = Expr::col((tables.records(), ID));
+            same.and_where(Expr::col(LABELLED).eq(id));
+            query.and_where(Expr::exists(same));
+        }
         for (column, values) in &self.equal {
             let values = values.iter().cloned().map(sea_query::Value::from);
             query.and_where(Expr::col(*column).is_in(values));
         }
         for (column, word) in words {
-            query.and_where(Expr::col(*column).eq(*word));
+            let held = Expr::col(*column);
+            // Within the records of a label no index of choices is of use.
+            let held = match leading {
+                Some(_) => Expr::expr(Func::coalesce([held, Expr::val("")])),
+                None => held,
+            };
+            query.and_where(held.eq(*word));
         }
         for (column, from, to) in &self.ranges {
             query.and_where(Expr::col(*column).gte(bound(from)));
@@ -200,14 +270,15 @@ impl Question {
         if self.order.by != ID && !self.ranges.iter().any(ranged) {
             query.and_where(Expr::col(self.order.by).is_not_null());
         }
-        if words.is_empty() && (self.order.by == ID || !self.equal.is_empty()) {
+        let by_id = self.order.by == ID || !self.equal.is_empty();
+        if leading.is_some() || (words.is_empty() && by_id) {
             query.and_where(Expr::col("body").is_not_null());
         }
     }
 
     fn behind(&self, value: &Value, id: u64) -> Expr {
         let (here, there) = if self.order.by == ID {
-            (Expr::col(ID), Expr::val(id))
+            (Expr::col(self.ids()), Expr::val(id))
         } else {
             let there = Expr::tuple([bound(value), Expr::val(id)]);
             (
@@ -221,6 +292,16 @@ impl Question {
             here.gt(there)
         }
     }
+}
+
+/// The ids of the records that have a word.
+fn labelled(tables: &Tables, of: &Token, (kind, label): &(&str, String)) -> SelectStatement {
+    let mut query = Query::select();
+    query.column(LABELLED).from(tables.labels());
+    query.and_where(Expr::col((tables.labels(), "workspace")).eq(of.as_str()));
+    query.and_where(Expr::col("kind").eq(*kind));
+    query.and_where(Expr::col("label").eq(label.as_str()));
+    query
 }
 
 fn bound(value: &Value) -> Expr {

@@ -1,20 +1,28 @@
-//! The two tables of a projection's generation: records, and counts over them.
+//! The tables of a projection's generation: records, counts over them, and the words that they are found by.
 
 use std::collections::HashMap;
 
 use journal::token::Token;
-use sea_query::{Alias, ColumnDef, Index, IntoIden as _, Table};
+use sea_query::{
+    Alias, ColumnDef, Expr, ExprTrait as _, Index, IntoIden as _, OnConflict, Query, Table,
+};
 use serde::de::DeserializeOwned;
 
 use crate::columns::{Kept, Role};
 use crate::db::{self, Clash, Column, Db, DbError, Put, Statement, Value, signed};
 
-/// The tables of one generation of a projection: `leads_v1_g1` and `leads_counts_v1_g1`.
+/// In the table of words: the id of the record that has the word.
+pub(crate) const LABELLED: &str = "labelled";
+
+/// The tables of one generation of a projection: `leads_v1_g1`, `leads_counts_v1_g1` and
+/// `leads_labels_v1_g1`.
 #[derive(Debug, Clone)]
 pub struct Tables {
     version: u32,
     records: String,
     counts: String,
+    labels: String,
+    is_labelled: bool,
     columns: Vec<Kept>,
     counted_by: &'static [&'static str],
 }
@@ -33,8 +41,19 @@ impl Tables {
             version,
             records: format!("{name}_v{version}_g{generation}"),
             counts: format!("{name}_counts_v{version}_g{generation}"),
+            labels: format!("{name}_labels_v{version}_g{generation}"),
+            is_labelled: false,
             columns,
             counted_by,
+        }
+    }
+
+    /// The same, with a table of words.
+    #[must_use]
+    pub fn labelled(self) -> Self {
+        Self {
+            is_labelled: true,
+            ..self
         }
     }
 
@@ -65,6 +84,9 @@ impl Tables {
         if !self.counted_by.is_empty() {
             statements.push(db.create_table(&self.counts_table()));
         }
+        if self.is_labelled {
+            statements.extend(self.create_labels(db));
+        }
         statements
     }
 
@@ -90,6 +112,75 @@ impl Tables {
         indexes
     }
 
+    /// A row for each word of each record: by record, so that they go with it, and by word.
+    fn create_labels(&self, db: &Db) -> [Statement; 2] {
+        let mut labels = Table::create();
+        labels.table(named(&self.labels)).if_not_exists();
+        labels.col(ColumnDef::new("workspace").text().not_null());
+        labels.col(ColumnDef::new(LABELLED).big_integer().not_null());
+        labels.col(ColumnDef::new("kind").text().not_null());
+        labels.col(ColumnDef::new("label").text().not_null());
+        let mut key = Index::create();
+        key.col("workspace").col(LABELLED).col("kind").col("label");
+        labels.primary_key(&mut key);
+        let mut index = Index::create();
+        index.name(format!("{}_by_label", self.labels));
+        index.table(named(&self.labels)).if_not_exists();
+        index
+            .col("workspace")
+            .col("kind")
+            .col("label")
+            .col(LABELLED);
+        [db.create_table(&labels), db.create_index(&index)]
+    }
+
+    /// A record has this word.
+    pub(crate) fn put_label(
+        &self,
+        db: &Db,
+        (workspace, id): &(Token, u64),
+        (kind, label): &(&str, String),
+    ) -> Statement {
+        let columns = ["workspace", LABELLED, "kind", "label"];
+        let mut there = OnConflict::columns(columns);
+        there.do_nothing();
+        let mut insert = Query::insert();
+        insert.into_table(named(&self.labels)).columns(columns);
+        insert.values_panic([
+            workspace.as_str().into(),
+            signed(*id).into(),
+            (*kind).into(),
+            label.as_str().into(),
+        ]);
+        db.statement(insert.on_conflict(there))
+    }
+
+    /// A record has this word no more.
+    pub(crate) fn take_label(
+        &self,
+        db: &Db,
+        key: &(Token, u64),
+        (kind, label): &(&str, String),
+    ) -> Statement {
+        let mut delete = self.delete_labels(key);
+        delete.and_where(Expr::col("kind").eq(*kind));
+        delete.and_where(Expr::col("label").eq(label.as_str()));
+        db.statement(&delete)
+    }
+
+    /// A record has no words any more.
+    pub(crate) fn unlabel(&self, db: &Db, key: &(Token, u64)) -> Statement {
+        db.statement(&self.delete_labels(key))
+    }
+
+    fn delete_labels(&self, (workspace, id): &(Token, u64)) -> sea_query::DeleteStatement {
+        let mut delete = Query::delete();
+        delete.from_table(named(&self.labels));
+        delete.and_where(Expr::col("workspace").eq(workspace.as_str()));
+        delete.and_where(Expr::col(LABELLED).eq(signed(*id)));
+        delete
+    }
+
     fn counts_table(&self) -> sea_query::TableCreateStatement {
         let mut counts = Table::create();
         counts.table(named(&self.counts)).if_not_exists();
@@ -107,9 +198,15 @@ impl Tables {
         std::iter::once("workspace").chain(self.counted_by.iter().copied())
     }
 
-    /// Their names; that of the counts also where there are none.
-    pub(crate) fn names(&self) -> [&str; 2] {
-        [&self.records, &self.counts]
+    /// Their names; those of counts and words also where there are none.
+    pub(crate) fn names(&self) -> [&str; 3] {
+        [&self.records, &self.counts, &self.labels]
+    }
+
+    /// The names of those that may name people.
+    pub(crate) fn naming(&self) -> impl Iterator<Item = &str> {
+        let labels = self.is_labelled.then_some(self.labels.as_str());
+        std::iter::once(self.records.as_str()).chain(labels)
     }
 
     /// The version that they are of.
@@ -196,6 +293,12 @@ impl Tables {
     #[must_use]
     pub fn records(&self) -> sea_query::DynIden {
         named(&self.records)
+    }
+
+    /// The table of words, for queries.
+    #[must_use]
+    pub fn labels(&self) -> sea_query::DynIden {
+        named(&self.labels)
     }
 
     /// The table of counts, for queries.

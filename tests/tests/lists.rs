@@ -7,6 +7,7 @@ stories::on_both_profiles!(
     a_list_is_gone_through_in_every_order,
     a_list_is_narrowed_by_what_is_asked,
     a_person_is_found_by_phone_email_and_name,
+    what_is_tagged_is_found_whatever_else_is_asked,
     a_list_comes_with_contacts,
     what_a_list_cannot_do_is_refused_by_name,
 );
@@ -126,6 +127,48 @@ async fn a_person_is_found_by_phone_email_and_name(crm: Crm) {
     assert_eq!(ids(&crm, "/api/v1/contacts?company=ac").await, NOBODY);
 }
 
+async fn what_is_tagged_is_found_whatever_else_is_asked(crm: Crm) {
+    given_leads(&crm).await;
+    for lead in 1..=6 {
+        let path = format!("/api/v1/leads/{lead}");
+        let owner = if lead < 5 { "Olena" } else { "Ostap" };
+        let change = json!({
+            "tags": ["spring", format!("number {lead}")], "owner": owner, "title": format!("Pool {lead}"),
+        });
+        crm.patch(&path, change).await.good();
+    }
+    crm.delete("/api/v1/leads/4/tags/Spring").await.good();
+    crm.post("/api/v1/contacts/1/tags", json!({ "tag": "VIP" }))
+        .await
+        .good();
+    for (asked, found) in [
+        ("leads?tag=Spring", &[6, 5, 3, 2, 1][..]),
+        ("leads?tag=spring&sort=id", &[1, 2, 3, 5, 6]),
+        ("leads?tag=number%205", &[5]),
+        ("leads?tag=spring&stage=contacted", &[5, 3, 1]),
+        ("leads?tag=spring&owner=OLENA", &[3, 2, 1]),
+        ("leads?owner=ostap", &[6, 5]),
+        ("leads?tag=spring&contact_id=2&sort=updated_at", &[2, 6]),
+        ("leads?tag=nobody", &[]),
+        ("leads?title=pool%203", &[3]),
+        ("leads?sort=title&title=p&contact_id=1", &[1, 3, 5]),
+        ("contacts?tag=vip", &[1]),
+        ("contacts?tag=spring", &[]),
+    ] {
+        assert_eq!(
+            ids(&crm, &format!("/api/v1/{asked}")).await,
+            found,
+            "{asked}"
+        );
+    }
+    for sort in ["id", "-id"] {
+        let path = format!("/api/v1/leads?limit=2&tag=spring&source=manual&sort={sort}");
+        assert_eq!(gone_through(&crm, &path).await.len(), 5, "{sort}");
+    }
+    assert_eq!(crm.delete("/api/v1/contacts/1").await.status, 204);
+    assert_eq!(ids(&crm, "/api/v1/contacts?tag=vip").await, NOBODY);
+}
+
 async fn a_list_comes_with_contacts(crm: Crm) {
     given_leads(&crm).await;
     let leads = crm.get("/api/v1/leads?expand=contact&limit=1").await.good();
@@ -160,6 +203,12 @@ async fn what_a_list_cannot_do_is_refused_by_name(crm: Crm) {
         ("leads?count=yes", "count"),
         ("leads?expand=sale", "expand"),
         ("leads?sort=created_at&cursor=7", "cursor"),
+        ("leads?tag=", "tag"),
+        ("leads?tag=a&sort=updated_at", "sort"),
+        ("leads?tag=a&score_min=0.5", "score_min"),
+        ("leads?owner=%00", "owner"),
+        ("contacts?tag=a&name=b", "name"),
+        ("contacts?owner=a", "owner"),
         ("leads?phone=0671234567", "phone"),
         ("sales?amount_min=-1", "amount_min"),
         ("sales?currency=XXX", "currency"),

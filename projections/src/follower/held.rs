@@ -227,7 +227,7 @@ async fn forget(
     }
     let tables = front
         .iter()
-        .map(|held| screens[held.screen].table(held.generation.number));
+        .flat_map(|held| screens[held.screen].tables(held.generation.number));
     let tables: Vec<_> = tables.chain([Registry::parked_table()]).collect();
     if let Err(error) = registry.db().scrub(&tables).await {
         tracing::warn!(%error, "old rows of an erased person may stay on disk until the next erasure");

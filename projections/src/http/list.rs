@@ -5,7 +5,7 @@
 //! - `values`: texts of a request as columns keep them
 //! - `cursor`: where a list goes on
 //!
-//! Bounded whatever is asked: a range narrows the column that the list is in the order of, unless a
+//! A label narrows a list to what is in the order of ids. Bounded whatever is asked: a range narrows the column that the list is in the order of, unless a
 //! key has narrowed it to few records before; a count goes up to a limit.
 
 mod cursor;
@@ -37,6 +37,8 @@ pub struct ListQuery<P> {
     question: Question,
     /// A phone or an email, and its kind.
     address: Option<(&'static str, String)>,
+    /// The first version of the screen that has all the columns.
+    since: u32,
     counts: bool,
     /// Whether each record comes with its contact.
     pub(super) expands: bool,
@@ -72,12 +74,14 @@ impl<P: Listed> ListQuery<P> {
             limit: given.limit()?,
             ..Question::default()
         };
+        let mut since = 0;
         for column in P::LISTED_BY {
             let texts = column.parameters.iter().map(|name| given.text(name));
             let texts: Vec<_> = texts.collect();
             if texts.iter().all(Option::is_none) {
                 continue;
             }
+            since = Ord::max(since, column.since);
             let (name, asked) = (column.kept.name, column.parameters);
             let text = texts[0].unwrap_or_default();
             match column.kept.role {
@@ -95,11 +99,16 @@ impl<P: Listed> ListQuery<P> {
                 }
             }
         }
+        question.labels = labels::<P>(given)?;
         let address = values::address(given, api)?;
         let few = address.is_some() || !question.equal.is_empty();
         question.order = order::<P>(given.text("sort"), &question)?;
+        let by = question.order.by;
+        let ordered = P::LISTED_BY.iter().filter(|column| column.kept.name == by);
+        since = ordered.fold(since, |since, column| Ord::max(since, column.since));
         if !few {
             narrowed_in_order::<P>(&question)?;
+            labelled_by_id::<P>(&question)?;
         }
         let sort = sort_of::<P>(question.order);
         let integer =
@@ -112,6 +121,7 @@ impl<P: Listed> ListQuery<P> {
         Ok(Self {
             question,
             address,
+            since,
             counts: given.flag("count")?,
             expands: given.expands()?,
             screen: PhantomData,
@@ -128,7 +138,10 @@ impl<P: Listed> ListQuery<P> {
         }
         let mut screen = ScreenName::of::<P>();
         if self.counts || !question.is_simple() {
-            screen = screen.since(P::LISTED_SINCE);
+            screen = screen.since(P::LISTED_SINCE).since(self.since);
+        }
+        if !question.labels.is_empty() {
+            screen = screen.since(P::LABELLED_SINCE);
         }
         let page = reader.list::<P>(screen, &question).await?;
         let sort = sort_of::<P>(question.order);
@@ -214,6 +227,21 @@ impl Given {
     }
 }
 
+/// The words that are asked for, each in the form in which it is kept.
+fn labels<P: Listed>(given: &Given) -> Result<Vec<(&'static str, String)>, Problem> {
+    let mut asked = Vec::new();
+    for label in P::LABELLED_BY {
+        let Some(text) = given.text(label.name) else {
+            continue;
+        };
+        let word = (label.read)(text);
+        let word =
+            word.map_err(|bad| Problem::invalid(label.name, format!("{} {bad}", label.name)))?;
+        asked.push((label.name, word));
+    }
+    Ok(asked)
+}
+
 /// The ids of the contacts that have this address.
 async fn whose(reader: &Reader, kind: &str, address: &str) -> Result<Vec<Value>, ReadError> {
     let rows = reader.rows_of(ScreenName::listing::<Addresses>(), |tables| {
@@ -280,6 +308,25 @@ fn narrowed_in_order<P: Listed>(question: &Question) -> Result<(), Problem> {
         column.parameters[0],
         format!(
             "{asked} can be asked for where the list is in the order of {name}: say sort={name} or sort=-{name}, and leave ranges of other columns out"
+        ),
+    ))
+}
+
+/// The rows of a label are in the order of ids: in another, all of them would have to be sorted.
+fn labelled_by_id<P: Listed>(question: &Question) -> Result<(), Problem> {
+    let (Some((label, _)), false) = (question.labels.first(), question.order.by == ID) else {
+        return Ok(());
+    };
+    let mut columns = P::LISTED_BY.iter();
+    let by = columns.find(|column| column.kept.name == question.order.by);
+    let ranged = by.filter(|column| {
+        let mut ranges = question.ranges.iter();
+        ranges.any(|(name, ..)| *name == column.kept.name)
+    });
+    Err(Problem::invalid(
+        ranged.map_or("sort", |column| column.parameters[0]),
+        format!(
+            "a list by {label} is in the order of ids: say sort=id or sort=-id, and leave ranges out; with contact_id, phone or email any order goes"
         ),
     ))
 }

@@ -23,10 +23,14 @@ pub async fn every_list_is_read_from_an_index(kept: Kept) {
 
 async fn are_read_from_an_index<P: Listed>(db: &Db) {
     let columns = P::columns();
-    let tables = Tables::new(P::NAME, P::VERSION, 9, columns.clone(), P::COUNTED_BY);
+    let tables = Tables::new(P::NAME, P::VERSION, 9, columns.clone(), P::COUNTED_BY).labelled();
     db.transact(screen::<P>().create(db, 9)).await.unwrap();
     fill(db, tables.name(), &columns).await;
-    let questions = questions(&columns);
+    let mut questions = questions(&columns);
+    if P::LABELLED {
+        label(db, &tables).await;
+        questions.extend(labelled(&columns));
+    }
     assert!(questions.len() > 20, "{}", questions.len());
     for question in questions {
         let workspace = main_workspace();
@@ -57,7 +61,13 @@ async fn is_read_from_an_index(
     let column = usize::from(matches!(db, Db::Sqlite(_))) * 3;
     let plan: Vec<_> = rows.iter().map(|row| row.text(column).to_owned()).collect();
     let plan = plan.join("\n");
-    let scans = [format!("SCAN {}", tables.name()), "Seq Scan".to_owned()];
+    let labels = tables.name().replace("_v", "_labels_v");
+    let scans = [
+        format!("SCAN {}", tables.name()),
+        format!("SCAN {labels}"),
+        "SCAN found".to_owned(),
+        "Seq Scan".to_owned(),
+    ];
     for scan in scans {
         assert!(!plan.contains(&scan), "{question:?}\n{plan}");
     }
@@ -118,6 +128,56 @@ fn questions(columns: &[KeptColumn]) -> Vec<Question> {
         }
     }
     all
+}
+
+/// A label alone and with another, with any of the choices and with every key, from the beginning and behind
+/// a cursor.
+fn labelled(columns: &[KeptColumn]) -> Vec<Question> {
+    let mut all = Vec::new();
+    for (descending, continued) in [(true, false), (false, false), (true, true), (false, true)] {
+        for labels in [&["tag 7"][..], &["tag 7", "tag 1"]] {
+            let labels = labels.iter().map(|label| ("tag", (*label).to_owned()));
+            let asked = Question {
+                labels: labels.collect(),
+                order: Ordered { by: ID, descending },
+                after: continued.then_some((Value::Null, 9_000)),
+                limit: 50,
+                ..Question::default()
+            };
+            all.extend(chosen(columns).map(|chosen| Question {
+                chosen,
+                ..asked.clone()
+            }));
+            all.extend(keyed(columns).map(|equal| Question {
+                equal,
+                ..asked.clone()
+            }));
+        }
+    }
+    all
+}
+
+/// Every record has two of fifty tags.
+async fn label(db: &Db, tables: &Tables) {
+    let table = tables.name().replace("_v", "_labels_v");
+    let statement = |sql: String| Statement {
+        sql: sql.into(),
+        values: Vec::new(),
+        fences: false,
+    };
+    let insert = |tag: &str| {
+        let records = tables.name();
+        let sql = format!(
+            "INSERT INTO \"{table}\" (workspace, labelled, kind, label) SELECT workspace, id, 'tag', 'tag ' || ({tag}) FROM \"{records}\""
+        );
+        statement(sql)
+    };
+    let inserts = vec![insert("id % 25"), insert("25 + id % 25")];
+    db.transact(inserts).await.unwrap();
+    if matches!(db, Db::Postgres(_)) {
+        let analyze = statement(format!("ANALYZE \"{table}\""));
+        db.transact(vec![analyze]).await.unwrap();
+    }
 }
 
 type Ranges = Vec<(&'static str, Value, Option<Value>)>;

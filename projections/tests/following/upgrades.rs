@@ -55,8 +55,8 @@ impl Screen for Held {
         self.screen.create(db, generation)
     }
 
-    fn table(&self, generation: u32) -> String {
-        self.screen.table(generation)
+    fn tables(&self, generation: u32) -> Vec<String> {
+        self.screen.tables(generation)
     }
 
     fn plan<'a>(

@@ -16,7 +16,9 @@ const EVERY: [&str; 4] = ["sort", "count", "limit", "cursor"];
 /// The names of all parameters of a screen's list.
 pub(super) fn names<P: Listed>() -> Vec<&'static str> {
     let columns = P::LISTED_BY.iter().flat_map(|column| column.parameters);
+    let labels = P::LABELLED_BY.iter().map(|label| &label.name);
     let own = columns
+        .chain(labels)
         .chain(P::LOOKED_UP_BY)
         .chain(P::EXPANDED_BY)
         .copied();
@@ -33,6 +35,9 @@ pub(super) fn orders<P: Listed>() -> impl Iterator<Item = (&'static str, &'stati
 impl<P: Listed> IntoParams for ListQuery<P> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let mut all: Vec<_> = P::LISTED_BY.iter().flat_map(of_column).collect();
+        for label in P::LABELLED_BY {
+            all.push(parameter(label.name, label.description, text()));
+        }
         for kind in P::LOOKED_UP_BY {
             let description = format!("Only who has this {kind}, however it is written.");
             all.push(parameter(kind, &description, text()));
