@@ -7,12 +7,14 @@
 //! - `site`: no page of another site talks to the demo
 //! - [`retry`]: the `Idempotency-Key` header
 //! - [`views`], [`answer`]: what a lead, a sale, a contact looks like, and where it was written
+//! - [`batch`]: many rows in one request
 //! - [`leads`], [`sales`], [`contacts`], [`automation`]: the routes themselves
 
 pub mod access;
 pub mod answer;
 pub mod api;
 pub mod automation;
+pub mod batch;
 pub mod caller;
 pub mod contacts;
 pub mod extract;
@@ -51,6 +53,7 @@ pub fn router(api: Api) -> OpenApiRouter {
         .routes(open_to(Role::Operator, routes!(sales::change_stage)))
         .routes(open_to(Role::Operator, routes!(contacts::create)))
         .routes(open_to(Role::Operator, routes!(contacts::upsert)))
+        .routes(open_to(Role::Operator, routes!(contacts::batch)))
         .routes(open_to(
             Role::Operator,
             routes!(contacts::change, contacts::remove),

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, fresh_id};
 use crate::desk::failed;
+use crate::origin::{MAX_ROWS, row_step};
 
 /// Entries read at once.
 const BATCH: usize = 1024;
@@ -53,7 +54,28 @@ struct Record {
     seed: Uuid,
     fingerprint: String,
     numbers: BTreeMap<NumberKind, u64>,
+    /// Those of a request's rows, where it has many.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rows: BTreeMap<u16, BTreeMap<NumberKind, u64>>,
     answer: Option<KeptAnswer>,
+}
+
+impl Record {
+    /// The number of the request, or of one of its rows.
+    fn number(&self, kind: NumberKind, row: Option<u16>) -> Option<u64> {
+        let numbers = match row {
+            Some(row) => self.rows.get(&row),
+            None => Some(&self.numbers),
+        };
+        numbers?.get(&kind).copied()
+    }
+
+    fn numbers(&mut self, row: Option<u16>) -> &mut BTreeMap<NumberKind, u64> {
+        match row {
+            Some(row) => self.rows.entry(row).or_default(),
+            None => &mut self.numbers,
+        }
+    }
 }
 
 /// A request whose key was claimed.
@@ -106,6 +128,7 @@ pub async fn claim(
         seed: fresh_id(),
         fingerprint,
         numbers: BTreeMap::new(),
+        rows: BTreeMap::new(),
         answer: None,
     };
     let claimed = |revision, record: Record, retried| {
@@ -192,14 +215,31 @@ fn note(found: &mut HashMap<ClaimKey, Record>, commit: &Commit) {
         seed: commit.correlation,
         fingerprint: asked.fingerprint.clone(),
         numbers: BTreeMap::new(),
+        rows: BTreeMap::new(),
         answer: None,
     });
     let kind = NumberKind::parse(commit.category.as_str());
     let number = commit.id.as_str().parse().ok();
     // What begins with this request had a number from it.
     if let (1, Some(kind), Some(number)) = (commit.first_version, kind, number) {
-        record.numbers.insert(kind, number);
+        record.numbers(row_of(commit)).insert(kind, number);
     }
+}
+
+/// The row of its request that made a commit, by the id that it has for that; nothing where the request has
+/// no rows.
+fn row_of(commit: &Commit) -> Option<u16> {
+    let name = format!("{} {}", commit.stream(), commit.command);
+    let made = |seed: Uuid| Uuid::new_v5(&seed, name.as_bytes()) == commit.commit_id;
+    let step = |seed: Uuid, place: &str| Uuid::new_v5(&seed, place.as_bytes());
+    if made(commit.correlation) {
+        return None;
+    }
+    (0..MAX_ROWS).find(|row| {
+        let row = step(commit.correlation, &row_step(*row));
+        // Itself, or the contact that a lead brings.
+        made(row) || made(step(step(row, "contact"), "create"))
+    })
 }
 
 impl Claimed {
@@ -227,16 +267,42 @@ impl Claimed {
     pub async fn number(
         &self,
         kind: NumberKind,
+        row: Option<u16>,
         take: impl Future<Output = Result<u64, AggregateError<NumbersError>>>,
     ) -> Result<u64, AggregateError<NumbersError>> {
-        if let Some(number) = self.held.lock().await.1.numbers.get(&kind) {
-            return Ok(*number);
+        if let Some(number) = self.held.lock().await.1.number(kind, row) {
+            return Ok(number);
         }
         let number = take.await?;
         let kept = self
-            .keep(|record| *record.numbers.entry(kind).or_insert(number))
+            .keep(|record| *record.numbers(row).entry(kind).or_insert(number))
             .await;
         kept.map_err(failed)
+    }
+
+    /// Those of these rows that have no number of this kind yet.
+    pub async fn without_number(&self, kind: NumberKind, rows: &[u16]) -> Vec<u16> {
+        let held = self.held.lock().await;
+        let rows = rows.iter().copied();
+        rows.filter(|row| held.1.number(kind, Some(*row)).is_none())
+            .collect()
+    }
+
+    /// Keeps the numbers of rows, where another try has not kept others.
+    pub async fn keep_numbers(
+        &self,
+        kind: NumberKind,
+        taken: &[(u16, u64)],
+    ) -> Result<(), AggregateError<NumbersError>> {
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let kept = self.keep(|record| {
+            for (row, number) in taken {
+                record.numbers(Some(*row)).entry(kind).or_insert(*number);
+            }
+        });
+        kept.await.map_err(failed)
     }
 
     /// Keeps the answer, to be given again.

@@ -55,9 +55,30 @@ impl Allocator {
         origin: &Origin,
     ) -> Result<u64, AggregateError<NumbersError>> {
         match &origin.claim {
-            Some(claim) => claim.number(kind, self.take(kind, origin)).await,
+            Some(claim) => {
+                let number = claim.number(kind, origin.row, self.take(kind, origin));
+                number.await
+            }
             None => self.take(kind, origin).await,
         }
+    }
+
+    /// Fixes the numbers of these rows of a request in one step, where it has a claim to fix them in. One that
+    /// is not used is a gap.
+    pub async fn reserve(
+        &self,
+        kind: NumberKind,
+        rows: &[u16],
+        origin: &Origin,
+    ) -> Result<(), AggregateError<NumbersError>> {
+        let Some(claim) = &origin.claim else {
+            return Ok(());
+        };
+        let mut taken = Vec::new();
+        for row in claim.without_number(kind, rows).await {
+            taken.push((row, self.take(kind, origin).await?));
+        }
+        claim.keep_numbers(kind, &taken).await
     }
 
     async fn take(

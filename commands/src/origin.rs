@@ -12,6 +12,9 @@ use crate::clock::fresh_id;
 use crate::idempotency::Claimed;
 use crate::precondition::{Precondition, VersionMismatch};
 
+/// The most rows of one request.
+pub const MAX_ROWS: u16 = 500;
+
 /// Who asked for a change, for which workspace, because of what.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Origin {
@@ -40,6 +43,9 @@ pub struct Origin {
     /// The claim behind the seed, where a request carries an `Idempotency-Key`.
     #[serde(skip)]
     pub claim: Option<Arc<Claimed>>,
+    /// The row of the request that this is about, where it has many: each has a number of its own.
+    #[serde(skip)]
+    pub row: Option<u16>,
     /// The version of a record that the request holds for, where it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precondition: Option<Box<Precondition>>,
@@ -57,6 +63,11 @@ pub struct Undo {
     pub behind: u64,
 }
 
+/// The step of a request that a row is.
+pub(crate) fn row_step(place: u16) -> String {
+    format!("row {place}")
+}
+
 impl Origin {
     /// A new request of this actor.
     #[must_use]
@@ -72,6 +83,7 @@ impl Origin {
             undo: None,
             asked: None,
             claim: None,
+            row: None,
             precondition: None,
         }
     }
@@ -91,6 +103,7 @@ impl Origin {
             undo: None,
             asked: None,
             claim: None,
+            row: None,
             precondition: None,
         }
     }
@@ -150,6 +163,15 @@ impl Origin {
         Self {
             seed,
             ..self.clone()
+        }
+    }
+
+    /// The same request, at one of its rows.
+    #[must_use]
+    pub fn row(&self, place: u16) -> Self {
+        Self {
+            row: Some(place),
+            ..self.step(row_step(place))
         }
     }
 
