@@ -53,7 +53,8 @@ pub fn router(api: Api) -> OpenApiRouter {
         .routes(open_to(Role::Operator, routes!(sales::change_stage)))
         .routes(open_to(Role::Operator, routes!(contacts::create)))
         .routes(open_to(Role::Operator, routes!(contacts::upsert)))
-        .routes(open_to(Role::Operator, routes!(contacts::batch)))
+        .routes(open_to(Role::Operator, routes!(batch::routes::of_contacts)))
+        .routes(open_to(Role::Operator, routes!(batch::routes::of_leads)))
         .routes(open_to(
             Role::Operator,
             routes!(contacts::change, contacts::remove),

@@ -9,15 +9,19 @@ use stories::servers::eventually;
 stories::on_both_profiles!(
     each_row_is_made_changed_or_refused_by_itself,
     five_hundred_rows_are_made_once_however_often_they_are_sent,
+    leads_come_with_their_contacts_once,
 );
 
 const CONTACTS: &str = "/api/v1/contacts:batch";
+const LEADS: &str = "/api/v1/leads:batch";
 
 async fn send(crm: &Crm, key: &str, rows: &Value) -> reqwest::Result<Answer> {
-    let request = with(
-        crm.request(Method::POST, CONTACTS),
-        &json!({ "rows": rows }),
-    );
+    send_to(crm, CONTACTS, key, rows).await
+}
+
+async fn send_to(crm: &Crm, path: &str, key: &str, rows: &Value) -> reqwest::Result<Answer> {
+    let body = json!({ "rows": rows });
+    let request = with(crm.request(Method::POST, path), &body);
     Answer::read(request.header("Idempotency-Key", key).send().await?).await
 }
 
@@ -133,6 +137,45 @@ async fn five_hundred_rows_are_made_once_however_often_they_are_sent(crm: Crm) {
     }
 }
 
+async fn leads_come_with_their_contacts_once(crm: Crm) {
+    let lead = |number: usize| {
+        let contact =
+            json!({ "name": "Somebody", "emails": [format!("o{}@example.com", number % 20)] });
+        json!({ "source": "scanner", "title": format!("Pool {number}"), "contact": contact })
+    };
+    let rows: Value = (0..40).map(lead).collect();
+    let first = send_to(&crm, LEADS, "leads", &rows).await.unwrap();
+    let ids = made(&first);
+    let again = send_to(&crm, LEADS, "leads", &rows).await.unwrap();
+    assert_eq!((again.replayed, made(&again)), (true, ids.clone()));
+    assert_eq!(count(&crm).await, "20", "each person once");
+    let leads = crm.get("/api/v1/leads?limit=100").await.good();
+    assert_eq!(leads.as_array().unwrap().len(), 40);
+    let rows = json!([
+        { "id": ids[0], "owner": "Olena", "tags": ["spring"] },
+        { "id": ids[1], "contact_id": 99 },
+        { "source": "nowhere" },
+        { "source": "manual", "tags": [""] },
+    ]);
+    let answer = send_to(&crm, LEADS, "changes", &rows).await.unwrap().good();
+    let results = answer["results"].as_array().unwrap().iter();
+    let told = results.map(|result| {
+        (
+            result["status"].as_u64(),
+            result["problem"]["field"].clone(),
+        )
+    });
+    let expected = [
+        (Some(200), Value::Null),
+        (Some(422), json!("rows[1].contact_id")),
+        (Some(422), json!("rows[2].source")),
+        (Some(422), json!("rows[3].tags")),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    let lead = crm.get(&format!("/api/v1/leads/{}", ids[0])).await.good();
+    assert_eq!(lead["owner"], "Olena");
+}
+
 #[tokio::test]
 async fn it_may_die_between_rows() {
     let mut crm = Crm::embedded().await;
@@ -166,11 +209,17 @@ async fn a_restored_log_remembers_the_rows_of_a_request() {
     let mut crm = Crm::embedded().await;
     let rows = strangers(9);
     let ids = made(&send(&crm, "rows", &rows).await.unwrap());
+    let leads = rows.as_array().unwrap().iter();
+    let leads = leads.map(|person| json!({ "source": "manual", "contact": person }));
+    let leads = leads.collect();
+    let opened = made(&send_to(&crm, LEADS, "leads", &leads).await.unwrap());
     crm.cli_good(&["backup", "backups"]);
     crm.lose_everything().await;
     crm.cli_good(&["restore", "backups"]);
     crm.last().restart().await;
     let again = send(&crm, "rows", &rows).await.unwrap();
     assert_eq!((again.replayed, made(&again)), (false, ids));
-    assert_eq!(count(&crm).await, "9");
+    let again = send_to(&crm, LEADS, "leads", &leads).await.unwrap();
+    assert_eq!((again.replayed, made(&again)), (false, opened));
+    assert_eq!(count(&crm).await, "18");
 }

@@ -103,6 +103,7 @@ impl Access {
                     role: Role::Owner,
                     claim: None,
                     if_match: None,
+                    row: None,
                 })
             }
             Self::Keys { keys, limiter } => {

@@ -7,6 +7,8 @@
 //! Invariant: no more than [`AT_ONCE`] rows are under way, and all have ended or been left before a request
 //! runs out of time.
 
+pub mod routes;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -23,10 +25,10 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::api::Api;
-use super::caller::Caller;
+use super::caller::{self, Caller};
 use super::extract::{self, Id};
 use super::problem::Problem;
-use crate::origin::{MAX_ROWS, Origin};
+use crate::origin::MAX_ROWS;
 
 /// Rows under way at a time.
 const AT_ONCE: usize = 16;
@@ -107,7 +109,7 @@ pub(super) async fn carry_out<C, D, F>(
     caller: &Caller,
     batch: &Batch,
     kind: NumberKind,
-    one: impl Fn(Row<C, D>, Origin) -> F + Sync,
+    one: impl Fn(Row<C, D>, Caller) -> F + Sync,
 ) -> Result<Response, Problem>
 where
     C: DeserializeOwned,
@@ -123,12 +125,11 @@ where
     let (new, lanes) = sorted::<C, D>(rows);
     let origin = caller.origin();
     api.numbers.reserve(kind, &new, &origin).await?;
-    let (one, origin) = (&one, &origin);
+    let (one, correlation) = (&one, origin.correlation);
     let row = |place: u16| async move {
         let asked = Row::parse(&rows[usize::from(place)]);
-        let done = deadline
-            .keep(|| Ok(Box::pin(one(asked?, origin.row(place)))))
-            .await;
+        let caller = caller.row(caller::Row { place, correlation });
+        let done = deadline.keep(|| Ok(Box::pin(one(asked?, caller)))).await;
         (place, done.map_err(|problem| problem.within(&named(place))))
     };
     let lane = |lane: Vec<u16>| stream::iter(lane).then(row).collect::<Vec<_>>();

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use domain::id::Keyed;
 use domain::key::Role;
 use journal::token::Token;
+use uuid::Uuid;
 
 use super::problem::Problem;
 use super::version;
@@ -27,6 +28,17 @@ pub struct Caller {
     pub claim: Option<Arc<Claimed>>,
     /// The versions that the request's `If-Match` names, where it has one.
     pub if_match: Option<Vec<u64>>,
+    /// The row of the request that is carried out, where it has many.
+    pub row: Option<Row>,
+}
+
+/// A row of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Which, from 0 up.
+    pub place: u16,
+    /// That of the request, which all its rows share.
+    pub correlation: Uuid,
 }
 
 impl Caller {
@@ -39,6 +51,17 @@ impl Caller {
             role: holder.role,
             claim: None,
             if_match: None,
+            row: None,
+        }
+    }
+
+    /// The same caller at one row of the request; `If-Match` is no word about rows.
+    #[must_use]
+    pub fn row(&self, row: Row) -> Self {
+        Self {
+            row: Some(row),
+            if_match: None,
+            ..self.clone()
         }
     }
 
@@ -46,8 +69,15 @@ impl Caller {
     #[must_use]
     pub fn origin(&self) -> Origin {
         let origin = Origin::new(self.workspace.clone(), self.actor.clone());
-        match &self.claim {
+        let origin = match &self.claim {
             Some(claim) => origin.claimed(Arc::clone(claim)),
+            None => origin,
+        };
+        match self.row {
+            Some(row) => Origin {
+                correlation: row.correlation,
+                ..origin.row(row.place)
+            },
             None => origin,
         }
     }

@@ -1,16 +1,14 @@
 //! Routes that change a contact.
 
 use std::fmt;
-use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 use cqrs_es::Aggregate as _;
 use domain::contact::address::{AddressError, Email, Phone};
 use domain::contact::aggregate::{Contact, ContactError, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
 use domain::contact::link::Link;
-use domain::id::{ContactId, NumberKind};
+use domain::id::ContactId;
 use domain::tags::Tags;
 use journal::store::Loaded;
 use journal::token::Token;
@@ -19,7 +17,6 @@ use utoipa::ToSchema;
 
 use super::answer::{Changed, Removed};
 use super::api::Api;
-use super::batch::{self, Batch, BatchView, Done, Row};
 use super::caller::Caller;
 use super::extract::{Body, Id, Within};
 use super::field::{clearable, given};
@@ -27,7 +24,6 @@ use super::leads::asks::{AddNote, AddTag};
 use super::problem::Problem;
 use super::views::ContactView;
 use crate::contacts::Found;
-use crate::origin::Origin;
 
 /// A new contact.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -202,52 +198,9 @@ pub async fn create(
     caller: Caller,
     Body(ask): Body<CreateContact>,
 ) -> Result<Changed<ContactView>, Problem> {
-    let (id, contact) = create_one(&api, ask, &caller.origin()).await?;
+    let card = ask.card(&api)?;
+    let (id, contact) = api.contacts.create(card, &caller.origin()).await?;
     made(&api, id, &contact)
-}
-
-async fn create_one(
-    api: &Api,
-    ask: CreateContact,
-    origin: &Origin,
-) -> Result<(ContactId, Arc<Loaded<Contact>>), Problem> {
-    Ok(api.contacts.create(ask.card(api)?, origin).await?)
-}
-
-/// Creates and changes up to 500 contacts, each row by itself; rows of one contact in their order. Rows that
-/// say when to come again were not carried out: send the request again under the same `Idempotency-Key`.
-#[utoipa::path(post, path = "/api/v1/contacts:batch", tag = "contacts", operation_id = "batch_of_contacts",
-    request_body = Batch, responses((status = 200, body = BatchView), (status = "4XX", body = Problem)))]
-pub async fn batch(
-    State(api): State<Api>,
-    caller: Caller,
-    Body(ask): Body<Batch>,
-) -> Result<Response, Problem> {
-    let one = |row, origin| carry_out_row(api.clone(), row, origin);
-    batch::carry_out(&api, &caller, &ask, NumberKind::Contact, one).await
-}
-
-async fn carry_out_row(
-    api: Api,
-    row: Row<CreateContact, ChangeContact>,
-    origin: Origin,
-) -> Result<Done, Problem> {
-    let (ContactId(id), contact, is_new) = match row {
-        Row::Create(ask) => {
-            let (id, contact) = create_one(&api, ask, &origin).await?;
-            (id, contact, true)
-        }
-        Row::Change(id, ask) => {
-            let id = ContactId(id);
-            (id, change_one(&api, id, ask, &origin).await?, false)
-        }
-    };
-    Ok(Done {
-        id,
-        version: contact.version,
-        position: contact.position(),
-        is_new,
-    })
 }
 
 /// Finds a contact by its phone or email and takes over what else is known, or creates one. Texts that are
@@ -311,21 +264,10 @@ pub async fn change(
     caller: Caller,
     Body(ask): Body<ChangeContact>,
 ) -> Result<Changed<ContactView>, Problem> {
-    let (id, origin) = (ContactId(id), caller.changing::<Contact>(ContactId(id)));
-    let contact = change_one(&api, id, ask, &origin).await?;
-    shown(&api, id, &contact)
-}
-
-async fn change_one(
-    api: &Api,
-    id: ContactId,
-    ask: ChangeContact,
-    origin: &Origin,
-) -> Result<Arc<Loaded<Contact>>, Problem> {
     let shown = Shown {
-        api,
-        workspace: &origin.workspace,
-        id,
+        api: &api,
+        workspace: &caller.workspace,
+        id: ContactId(id),
     };
     let region = api.settings.phone_region;
     let phone = |text: &str| region.phone(text);
@@ -353,7 +295,7 @@ async fn change_one(
         tags,
         links,
     };
-    Ok(api.contacts.change(id, command, origin).await?)
+    send(&api, id, command, &caller).await
 }
 
 /// One more phone.
@@ -530,6 +472,7 @@ mod tests {
             role: Role::Operator,
             claim: None,
             if_match: None,
+            row: None,
         };
         let old = "+89997654321";
         for phones in [vec![Phone::try_new(old).unwrap()], vec![]] {

@@ -56,6 +56,7 @@ async fn ask(route: &Router) -> Response {
         role: Role::Owner,
         claim: None,
         if_match: None,
+        row: None,
     });
     route.clone().oneshot(request).await.unwrap()
 }
