@@ -11,6 +11,7 @@ pub mod leads;
 pub mod list;
 pub mod page;
 mod removed;
+pub mod reports;
 pub mod sales;
 pub mod since;
 
@@ -67,5 +68,7 @@ pub fn router(api: ReadApi) -> OpenApiRouter {
             Role::Analyst,
             routes!(dashboard::conversion_funnel),
         ))
+        .routes(open_to(Role::Analyst, routes!(reports::catalog)))
+        .routes(open_to(Role::Analyst, routes!(reports::report)))
         .with_state(api)
 }

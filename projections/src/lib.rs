@@ -2,6 +2,7 @@
 //!
 //! - [`projection`]: what a screen is made of; [`leads`], [`sales`], [`contacts`], [`funnel`]
 //!   and [`webhooks`] are such screens, [`dashboard`] adds up their counts, [`timeline`] reads the log itself
+//! - [`reports`]: leads, sales and money over time, now or as of a moment; [`histogram`]: medians
 //! - [`period`], [`slots`]: when something came in, and how that is counted
 //! - [`before`]: the versions before those of today
 //! - [`columns`], [`question`]: by what a list is filtered and sorted, and the query that answers
@@ -31,6 +32,7 @@ pub mod deliveries;
 pub mod due;
 pub mod follower;
 pub mod funnel;
+pub mod histogram;
 pub mod http;
 pub mod leads;
 pub mod listing;
@@ -41,6 +43,7 @@ pub mod progress;
 pub mod projection;
 pub mod question;
 pub mod registry;
+pub mod reports;
 pub mod sales;
 pub mod slots;
 pub mod status;
@@ -72,6 +75,7 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         screen::<before::Contacts>(),
         screen::<funnel::Funnel>(),
         screen::<before::Funnel>(),
+        Box::new(reports::screen::Reports),
         screen::<webhooks::Webhooks>(),
         screen_as::<webhooks::Webhooks>(1),
         listing::<deliveries::Deliveries>(),

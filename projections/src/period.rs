@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// The last moment that is counted: the columns that keep moments end with the year 9999.
-const END: i64 = 253_402_128_000_000_000;
+pub(crate) const END: i64 = 253_402_128_000_000_000;
 
 /// From a moment until before another. Kept to the microsecond, as the log keeps time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl End {
 }
 
 /// The first moment of a day; where clocks skip midnight, the one to which they skip.
-fn begin_of(day: Date, zone: &TimeZone) -> i64 {
+pub(crate) fn begin_of(day: Date, zone: &TimeZone) -> i64 {
     let midnight = zone.to_zoned(day.at(0, 0, 0, 0));
     midnight.map_or_else(
         |_| if day.year() > 2000 { END } else { 0 },

@@ -106,7 +106,7 @@ pub struct Poison {
 
 impl Poison {
     /// A stream goes on without what is passed over; behind what cannot be read nothing of it is shown.
-    fn of(unreadable: &Unreadable) -> Option<Self> {
+    pub(crate) fn of(unreadable: &Unreadable) -> Option<Self> {
         if unreadable.fault.is_passed_over() {
             return None;
         }

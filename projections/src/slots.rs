@@ -42,7 +42,11 @@ pub type Counts = BTreeMap<Vec<String>, i64>;
 /// The slots of something that came in at this moment.
 #[must_use]
 pub fn of(came: Timestamp) -> [String; 3] {
-    let came = came.as_microsecond();
+    of_microsecond(came.as_microsecond())
+}
+
+/// The same of a moment in microseconds since 1970.
+pub(crate) fn of_microsecond(came: i64) -> [String; 3] {
     [ALL_TIME.to_owned(), day(came), quarter(came)]
 }
 
@@ -169,17 +173,17 @@ fn add<P: Slotted>(
 
 /// What a period is made of: each from the first of two moments until before the second.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Parts {
+pub(crate) struct Parts {
     /// Whole days of UTC.
-    days: Option<(i64, i64)>,
+    pub(crate) days: Option<(i64, i64)>,
     /// Whole quarters of an hour.
-    quarters: Vec<(i64, i64)>,
+    pub(crate) quarters: Vec<(i64, i64)>,
     /// What no slot fits.
-    edges: Vec<(i64, i64)>,
+    pub(crate) edges: Vec<(i64, i64)>,
 }
 
 impl Parts {
-    fn of(period: Period) -> Self {
+    pub(crate) fn of(period: Period) -> Self {
         let (from, to) = period.microseconds();
         let (first, last) = (up(from, QUARTER), down(to, QUARTER));
         if first > last {
@@ -232,7 +236,7 @@ fn some(parts: impl IntoIterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
     some.collect()
 }
 
-fn between(column: &'static str, from: &str, to: &str) -> Expr {
+pub(crate) fn between(column: &'static str, from: &str, to: &str) -> Expr {
     let behind = Expr::col(column).gte(from);
     behind.and(Expr::col(column).lt(to))
 }
@@ -245,12 +249,22 @@ pub(crate) fn date(at: i64) -> String {
 
 /// The day of UTC that a moment is in. A letter first: days and quarters are compared among
 /// themselves only.
-fn day(at: i64) -> String {
+pub(crate) fn day(at: i64) -> String {
     format!("d{:06}", at.div_euclid(DAY))
 }
 
-fn quarter(at: i64) -> String {
+pub(crate) fn quarter(at: i64) -> String {
     format!("q{:08}", at.div_euclid(QUARTER))
+}
+
+/// When a day or a quarter begins.
+pub(crate) fn begin_of(slot: &str) -> Option<i64> {
+    let length = match slot.get(..1)? {
+        "d" => DAY,
+        "q" => QUARTER,
+        _ => return None,
+    };
+    Some(slot[1..].parse::<i64>().ok()? * length)
 }
 
 pub(crate) fn text(at: i64) -> String {

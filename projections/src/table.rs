@@ -13,12 +13,22 @@ use crate::db::{self, Clash, Column, Db, DbError, Put, Statement, Value, signed}
 
 /// In the table of words: the id of the record that has the word.
 pub(crate) const LABELLED: &str = "labelled";
+/// What the name of a table of counts has behind that of its screen.
+pub(crate) const COUNTS: &str = "_counts";
+/// The same of a table of words.
+const LABELS: &str = "_labels";
+/// The same of a table of facts: see [`crate::reports`].
+pub(crate) const FACTS: &str = "_facts";
+/// The same of the table that says which lead a sale was: see [`crate::reports`].
+pub(crate) const SALES: &str = "_sales";
 
 /// The tables of one generation of a projection: `leads_v1_g1`, `leads_counts_v1_g1` and
 /// `leads_labels_v1_g1`.
 #[derive(Debug, Clone)]
 pub struct Tables {
+    screen: String,
     version: u32,
+    generation: u32,
     records: String,
     counts: String,
     labels: String,
@@ -37,11 +47,14 @@ impl Tables {
         columns: Vec<Kept>,
         counted_by: &'static [&'static str],
     ) -> Self {
+        let part = |part: &str| format!("{name}{part}_v{version}_g{generation}");
         Self {
+            screen: name.to_owned(),
             version,
-            records: format!("{name}_v{version}_g{generation}"),
-            counts: format!("{name}_counts_v{version}_g{generation}"),
-            labels: format!("{name}_labels_v{version}_g{generation}"),
+            generation,
+            records: part(""),
+            counts: part(COUNTS),
+            labels: part(LABELS),
             is_labelled: false,
             columns,
             counted_by,
@@ -198,9 +211,15 @@ impl Tables {
         std::iter::once("workspace").chain(self.counted_by.iter().copied())
     }
 
-    /// Their names; those of counts and words also where there are none.
-    pub(crate) fn names(&self) -> [&str; 3] {
-        [&self.records, &self.counts, &self.labels]
+    /// The names of all tables that screens of this name have, of whatever kind they are.
+    pub(crate) fn names(&self) -> [String; 5] {
+        ["", COUNTS, LABELS, FACTS, SALES].map(|part| self.part(part))
+    }
+
+    /// The name of one of them.
+    pub(crate) fn part(&self, part: &str) -> String {
+        let (screen, version, generation) = (&self.screen, self.version, self.generation);
+        format!("{screen}{part}_v{version}_g{generation}")
     }
 
     /// The names of those that may name people.

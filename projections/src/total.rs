@@ -18,10 +18,13 @@ const PART: u64 = 1_000_000_000;
 /// The measures that an amount is counted by, and how much of it is in each.
 #[must_use]
 pub fn parts(amount: Money) -> [(&'static str, i64); 2] {
-    [
-        ("minor_high", signed(amount.minor / PART)),
-        ("minor_low", signed(amount.minor % PART)),
-    ]
+    let [high, low] = halves(amount.minor);
+    [("minor_high", high), ("minor_low", low)]
+}
+
+/// How much of so many minor units is in each.
+pub(crate) fn halves(minor: u64) -> [i64; 2] {
+    [signed(minor / PART), signed(minor % PART)]
 }
 
 /// A sum in minor units. As JSON it is a number in whole units: `10000`, `99.9`.
@@ -37,6 +40,18 @@ impl Total {
             "minor_low" | "minor" => self.0 += i128::from(counted),
             _ => {}
         }
+    }
+
+    /// So many minor units.
+    #[must_use]
+    pub const fn of_minor(minor: i128) -> Self {
+        Self(minor)
+    }
+
+    /// In minor units.
+    #[must_use]
+    pub const fn minor(self) -> i128 {
+        self.0
     }
 
     /// Whether it comes to nothing.

@@ -259,6 +259,25 @@ async fn a_lead_of_two_people(crm: &Crm, written: &mut Written) {
         crm.patch(&format!("/api/v1/{path}"), change).await.good();
     }
     written.also.push("Zq once hers".into());
+    a_lead_that_was_lost(crm, written).await;
+}
+
+/// Reports count it by what people wrote of it.
+async fn a_lead_that_was_lost(crm: &Crm, written: &mut Written) {
+    let words = json!({ "owner": "Zq Owner", "tags": ["zq-lost"] });
+    let mut open = json!({ "source": "manual", "contact_id": 1 });
+    open.as_object_mut()
+        .unwrap()
+        .extend(words.as_object().unwrap().clone());
+    crm.post("/api/v1/leads", open).await.good();
+    let lost = json!({ "stage": "lost", "reason": "Zq too dear" });
+    crm.patch("/api/v1/leads/3/stage", lost).await.good();
+    let told = crm.get("/api/v1/reports/leads_lost?by=owner,tag,reason");
+    let told = told.await.good().to_string();
+    for word in ["Zq Owner", "zq-lost", "Zq too dear"] {
+        assert!(told.contains(word), "{told}");
+        written.also.push(word.into());
+    }
 }
 
 /// Its title is in the kept answer of the request too.

@@ -175,7 +175,7 @@ async fn it_is_put_into_quarantine(crm: &mut Crm, spoilt: &Spoilt) {
         assert!(process.stop());
         process.restart().await;
     }
-    for screen in ["leads", "funnel"] {
+    for screen in ["leads", "funnel", "reports"] {
         crm.cli_good(&["projections", "rebuild", screen]);
     }
     let path = format!("/api/v1/leads/{lead}/messages");

@@ -34,7 +34,7 @@ impl AsOf {
     }
 }
 
-fn moment(text: &str) -> Result<Timestamp, Problem> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, Problem> {
     // In a query string, a plus sign that was not escaped is a space.
     let text = text.trim().replace(' ', "+");
     match text.parse() {

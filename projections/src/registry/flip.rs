@@ -41,7 +41,7 @@ impl Registry {
         let there = self.db.tables().await?;
         let names = older.flat_map(|old| {
             let tables = Tables::new(&old.name, old.version, old.number, Vec::new(), &[]);
-            tables.names().map(ToOwned::to_owned)
+            tables.names()
         });
         Ok(names
             .filter(|name| there.contains(name))

@@ -6,6 +6,7 @@ mod modelled;
 mod parking;
 mod periods;
 mod plans;
+mod reported;
 mod timers;
 mod upgrades;
 
@@ -23,12 +24,13 @@ use parking::{
 use periods::{
     a_period_holds_what_came_in_in_it, tables_of_the_version_before_answer_what_they_can,
 };
-use plans::every_list_is_read_from_an_index;
+use plans::{every_list_is_read_from_an_index, every_report_is_read_from_an_index};
 use projections::dashboard;
 use projections::follower::FollowError;
 use projections::leads::Leads;
 use projections::period::When;
 use projections::projection::{Projection, newest};
+use reported::reports_are_what_all_events_say;
 use stories::servers::eventually;
 use timers::a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due;
 use upgrades::{
@@ -67,6 +69,8 @@ on_both_databases!(
     a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due,
     a_period_holds_what_came_in_in_it,
     every_list_is_read_from_an_index,
+    every_report_is_read_from_an_index,
+    reports_are_what_all_events_say,
     tables_of_the_version_before_answer_what_they_can,
     a_new_screen_is_built_beside_the_others,
     a_raised_version_answers_from_the_one_before_until_it_is_built,

@@ -21,7 +21,7 @@ pub async fn a_parked_record_forgets_who_was_erased(kept: Kept) {
     assert!(reader.card::<Leads>(1).await.unwrap().is_none());
     assert!(reader.card::<Leads>(2).await.unwrap().is_some());
     let parked = kept.registry.parked().await.unwrap();
-    assert_eq!(parked.len(), 2, "it stays parked");
+    assert_eq!(parked.len(), 3, "it stays parked");
     for parked in parked {
         assert_eq!(parked.reason, "parked before the person was erased");
     }
@@ -55,7 +55,8 @@ pub async fn a_poisoned_record_stops_itself_and_nothing_else(kept: Kept) {
         told,
         [
             ("funnel", "main.lead.1", "0:2"),
-            ("leads", "main.lead.1", "0:2")
+            ("leads", "main.lead.1", "0:2"),
+            ("reports", "main.lead.1", "0:2")
         ]
     );
     assert!(
