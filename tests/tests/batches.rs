@@ -205,6 +205,32 @@ fn strangers(count: usize) -> Value {
 }
 
 #[tokio::test]
+async fn what_failed_is_carried_out_by_the_next_try() {
+    let crm = Crm::embedded().await;
+    let log = rusqlite::Connection::open(crm.folder().join("data/log.db")).unwrap();
+    log.execute_batch(
+        "CREATE TRIGGER broken BEFORE INSERT ON commits WHEN NEW.stream LIKE '%contact%4'
+         BEGIN SELECT RAISE(ABORT, 'broken'); END",
+    )
+    .unwrap();
+    let rows = strangers(6);
+    let failed = send(&crm, "rows", &rows).await.unwrap();
+    let results = failed.body["results"].as_array().unwrap().iter();
+    let statuses: Vec<_> = results.map(|result| result["status"].as_u64()).collect();
+    assert_eq!(failed.status, 200);
+    // A constraint of the log that never holds looks like somebody who is always faster.
+    assert_eq!(statuses[3], Some(409), "{statuses:?}");
+    assert_eq!(failed.retry_after.as_deref(), Some("1"));
+    log.execute_batch("DROP TRIGGER broken").unwrap();
+    let done = send(&crm, "rows", &rows).await.unwrap();
+    assert_eq!((done.replayed, &done.retry_after), (false, &None));
+    let ids = made(&done);
+    let again = send(&crm, "rows", &rows).await.unwrap();
+    assert_eq!((again.replayed, made(&again)), (true, ids));
+    assert_eq!(count(&crm).await, "6");
+}
+
+#[tokio::test]
 async fn a_restored_log_remembers_the_rows_of_a_request() {
     let mut crm = Crm::embedded().await;
     let rows = strangers(9);

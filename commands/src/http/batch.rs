@@ -297,3 +297,71 @@ impl<'de> Deserialize<'de> for Fields {
         deserializer.deserialize_map(Sent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::value::RawValue;
+    use tokio::time::Instant;
+
+    use super::{Deadline, Done, ENDS, LAST_BEGINS, Row};
+    use crate::http::problem::Problem;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Named {
+        name: String,
+    }
+
+    /// The id and the name of a row, or the field at fault.
+    fn parsed(row: &str) -> Result<(Option<u64>, String), String> {
+        let row = RawValue::from_string(row.to_owned()).unwrap();
+        match Row::<Named, Named>::parse(&row) {
+            Ok(Row::Create(ask)) => Ok((None, ask.name)),
+            Ok(Row::Change(id, ask)) => Ok((Some(id), ask.name)),
+            Err(problem) => Err(problem.field.unwrap_or_default()),
+        }
+    }
+
+    #[test]
+    fn a_row_with_an_id_is_a_change() {
+        for (row, expected) in [
+            (r#"{"name":"a"}"#, Ok((None, "a".to_owned()))),
+            (r#"{"name":"a","id":7}"#, Ok((Some(7), "a".to_owned()))),
+            (
+                r#" { "id" : 7 , "n\u0061me":"a\u0061"} "#,
+                Ok((Some(7), "aa".to_owned())),
+            ),
+            (r#"{"id":7,"id":8,"name":"a"}"#, Err("id".to_owned())),
+            (r#"{"id":null,"name":"a"}"#, Err("id".to_owned())),
+            (r#"{"id":"7","name":"a"}"#, Err("id".to_owned())),
+            (r#"{"id":0,"name":"a"}"#, Err("id".to_owned())),
+            (r#"{"name":"a","name":"b"}"#, Err("name".to_owned())),
+            (r#"{"name":"a","colour":"b"}"#, Err("colour".to_owned())),
+            (r#"{"id":7}"#, Err("name".to_owned())),
+            ("[7]", Err("id".to_owned())),
+        ] {
+            assert_eq!(parsed(row), expected, "{row}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_time_does_not_allow_says_when_to_come_again() {
+        let now = Instant::now();
+        let never = || Ok(std::future::pending::<Result<Done, Problem>>());
+        let refused = async |deadline: Deadline| {
+            let problem = deadline.keep(never).await.err().unwrap();
+            (problem.status, problem.retry_after)
+        };
+        let late = Deadline {
+            last_begins: now - LAST_BEGINS,
+            ends: now + ENDS,
+        };
+        assert_eq!(refused(late).await, (503, Some(1)), "not begun");
+        let over = Deadline {
+            last_begins: now + LAST_BEGINS,
+            ends: now,
+        };
+        assert_eq!(refused(over).await, (504, Some(1)), "left");
+    }
+}
