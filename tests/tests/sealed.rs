@@ -168,6 +168,12 @@ async fn written_of_a_contact(crm: &Crm, written: &mut Written) {
     let note = json!({ "text": "Zq likes green" });
     crm.post("/api/v1/contacts/1/notes", note).await.good();
     undo_the_last_of(crm, "contacts/1").await;
+    let stays =
+        json!({ "tags": ["Zq-Stays"], "links": [{ "url": "https://zq-stays.example.com/" }] });
+    crm.patch("/api/v1/contacts/1", stays).await.good();
+    written
+        .also
+        .extend(["zq-stays".into(), "zq-stays.example".into()]);
     written.person("contact.noted", "text", "Zq likes green");
     written.person("contact.note_withdrawn", "text", "Zq likes green");
 }
@@ -226,6 +232,12 @@ async fn written_of_a_lead(crm: &Crm, written: &mut Written) {
     let note = json!({ "text": "Zq asked for blue" });
     crm.post("/api/v1/leads/1/notes", note).await.good();
     undo_the_last_of(crm, "leads/1").await;
+    // Lists find it by these.
+    let found = json!({ "owner": "Zq Owner", "tags": ["Zq-Left"] });
+    crm.patch("/api/v1/leads/1", found).await.good();
+    for words in ["Zq Owner", "zq owner", "zq-left"] {
+        written.also.push(words.into());
+    }
     written.person("lead.noted", "text", "Zq asked for blue");
     written.person("lead.note_withdrawn", "text", "Zq asked for blue");
 }
