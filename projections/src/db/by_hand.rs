@@ -28,7 +28,7 @@ pub(crate) struct Put<'a> {
 pub(crate) enum Clash {
     /// It gets the new values.
     Replace,
-    /// The new values, which are numbers, are added to its own.
+    /// The new numbers are added to its own; its texts stay.
     Add,
 }
 
@@ -85,8 +85,13 @@ impl Put<'_> {
 
     fn on_conflict(&self) -> String {
         let (key, rest) = self.columns.split_at(self.key);
+        let is_set = |column: &&Column| match (self.clash, column) {
+            (Clash::Replace, _) | (Clash::Add, Column::Int(_)) => true,
+            (Clash::Add, Column::Text(_)) => false,
+        };
         let set = rest
             .iter()
+            .filter(is_set)
             .map(Column::quoted)
             .map(|name| match self.clash {
                 Clash::Replace => format!("{name} = excluded.{name}"),

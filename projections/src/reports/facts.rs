@@ -114,7 +114,7 @@ impl Dimension {
         }
     }
 
-    const fn place(self) -> usize {
+    pub(super) const fn place(self) -> usize {
         self as usize
     }
 }

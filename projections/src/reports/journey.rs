@@ -21,8 +21,7 @@ use crate::change::Change;
 /// destroyed key for some seconds more, and what they seal cannot be read soon after.
 const DEAF: i64 = 60_000_000;
 
-/// How much of a text is kept, in characters: as a key of counts it has to fit into a page of an index. Only
-/// reasons may be longer.
+/// How much of a text is kept, in characters: rows are told apart by it. Only reasons may be longer.
 pub const MAX_WORDS: usize = 200;
 
 /// A lead and the sales it became.

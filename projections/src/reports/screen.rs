@@ -4,8 +4,9 @@
 //! sale, `reports_counts` sums by slot and by all that describes a fact, `reports_facts` each fact with
 //! the time in which it was known.
 //!
-//! A count that comes to nothing is deleted: its key may be what somebody wrote. Where a person is
-//! forgotten, all rows of the lead lose their words in the same transaction.
+//! A count that comes to nothing is deleted, with what somebody wrote in it. Where a person is forgotten,
+//! all rows of the lead lose their words in the same transaction. No word stands in an index: PostgreSQL
+//! keeps parts of keys there that are deleted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,6 +17,7 @@ use domain::sale::event::SaleEvent;
 use futures::future::{BoxFuture, FutureExt as _};
 use journal::token::{StreamId, Token};
 use sea_query::{ColumnDef, Expr, ExprTrait as _, Index, Query, Table};
+use uuid::Uuid;
 
 use super::facts::{Dimension, Fact};
 use super::journey::{Journey, KnownFact};
@@ -33,8 +35,8 @@ pub const NAME: &str = "reports";
 /// Raise it when facts of the same events would come out otherwise: the tables are rebuilt.
 pub const VERSION: u32 = 1;
 
-/// What rows of `reports_counts` are keyed by, behind the workspace.
-pub const COUNTED_BY: [&str; 12] = [
+/// What rows of `reports_counts` are keyed by, behind the workspace: `words` is made of [`WORDS`].
+pub const COUNTED_BY: [&str; 10] = [
     "fact",
     "slot",
     "currency",
@@ -43,11 +45,11 @@ pub const COUNTED_BY: [&str; 12] = [
     "outcome",
     "source",
     "business_domain",
-    "owner",
-    "reason",
-    "tag",
     "lasted",
+    "words",
 ];
+/// What people wrote.
+pub const WORDS: [&str; 3] = ["owner", "reason", "tag"];
 /// What they add up: how many, amounts in the two parts of [`total::parts`], milliseconds.
 pub const SUMS: [&str; 4] = ["n", "minor_high", "minor_low", "milliseconds"];
 /// Behind the name of a fact that is counted under each of its tags.
@@ -157,8 +159,9 @@ impl ReportTables {
         statements.extend(self.sales.create(db));
         let key = std::iter::once("workspace").chain(COUNTED_BY);
         let key: Vec<_> = key.map(Column::Text).collect();
-        let sums = SUMS.map(Column::Int);
-        statements.push(table(db, &self.counts, &key, &sums));
+        let words = WORDS.map(Column::Text).into_iter();
+        let rest: Vec<_> = words.chain(SUMS.map(Column::Int)).collect();
+        statements.push(table(db, &self.counts, &key, &rest));
         // What comes to nothing is found at once, to be deleted.
         statements.push(bare(format!(
             "CREATE INDEX IF NOT EXISTS \"{0}_of_none\" ON \"{0}\" (\"workspace\") WHERE \"n\" = 0",
@@ -187,8 +190,8 @@ impl ReportTables {
 
     fn add_counts(&self, db: &Db, rows: Vec<Vec<Value>>) -> Vec<Statement> {
         let key = std::iter::once("workspace").chain(COUNTED_BY);
-        let key = key.map(Column::Text);
-        let columns: Vec<_> = key.chain(SUMS.map(Column::Int)).collect();
+        let texts = key.chain(WORDS).map(Column::Text);
+        let columns: Vec<_> = texts.chain(SUMS.map(Column::Int)).collect();
         let add = Put {
             table: &self.counts,
             columns: &columns,
@@ -386,7 +389,7 @@ async fn write(
 }
 
 /// Where rows of counts say how many.
-const COUNT_AT: usize = 1 + COUNTED_BY.len();
+const COUNT_AT: usize = 1 + COUNTED_BY.len() + WORDS.len();
 
 fn row_of_sale((workspace, lead): &Key, sale: u64) -> Vec<Value> {
     vec![
@@ -482,15 +485,27 @@ fn counted(fact: &Fact) -> Vec<(Vec<String>, [i64; 4])> {
         .collect();
     let slots = slots::of_microsecond(fact.at);
     let mut all = Vec::with_capacity(slots.len() * names.len());
+    let [owner, reason] = [Dimension::Owner, Dimension::Reason].map(|by| fact.values(by)[0]);
+    let described = &fact.described[..Dimension::Owner.place()];
     for slot in slots {
         for (name, tag) in &names {
+            let words = [owner, reason, tag];
             let key = [name.clone(), slot.clone()].into_iter();
-            let key = key.chain(fact.described.iter().cloned());
-            let key = key.chain([(*tag).to_owned(), lasted.clone()]);
-            all.push((key.collect(), sums));
+            let key = key.chain(described.iter().cloned());
+            let key = key.chain([lasted.clone(), key_of(words)]);
+            all.push((key.chain(words.map(ToOwned::to_owned)).collect(), sums));
         }
     }
     all
+}
+
+/// Tells words apart without saying them.
+fn key_of(words: [&str; 3]) -> String {
+    if words == [""; 3] {
+        return String::new();
+    }
+    let words = words.join("\n\0");
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, words.as_bytes()).to_string()
 }
 
 fn table(db: &Db, name: &str, key: &[Column], rest: &[Column]) -> Statement {

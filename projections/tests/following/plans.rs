@@ -11,7 +11,7 @@ use projections::reports::calendar::Part;
 use projections::reports::facts::Kind;
 use projections::reports::measures::MEASURES;
 use projections::reports::read::{self, Question as ReportQuestion};
-use projections::reports::screen::{COUNTED_BY, NAME, Reports, SUMS, VERSION};
+use projections::reports::screen::{COUNTED_BY, NAME, Reports, SUMS, VERSION, WORDS};
 use projections::sales::Sales;
 use projections::table::Tables;
 
@@ -86,13 +86,14 @@ pub async fn every_report_is_read_from_an_index(kept: Kept) {
     let db = kept.registry.db();
     let tables = Tables::new(NAME, VERSION, 9, Vec::new(), &[]);
     db.transact(Reports.create(db, 9)).await.unwrap();
-    let counts = ("reports_counts_v1_g9", 1 + COUNTED_BY.len() + SUMS.len());
+    let texts = 1 + COUNTED_BY.len() + WORDS.len();
+    let counts = ("reports_counts_v1_g9", texts + SUMS.len());
     let facts = ("reports_facts_v1_g9", 18);
     fill_reports(db, counts, |row, column| match column {
         0 => Value::from("main"),
         1 => Value::from("sale_won"),
         2 => Value::Text(format!("q{row:08}")),
-        column if column > COUNTED_BY.len() => Value::Int(1),
+        column if column >= texts => Value::Int(1),
         column => Value::Text(format!("{}", row % i64::try_from(column).unwrap())),
     })
     .await;
