@@ -7,6 +7,7 @@
 //! - [`journey`]: what is remembered of a lead and the sales it became, and the facts that follow
 //! - [`screen`]: keeps facts twice: as counts by [`crate::slots`], and as rows that say from when until
 //!   when each was known
+//! - [`sums`]: what facts add up to, and the figures that follow
 //! - [`calendar`]: days, weeks and months of a zone
 //! - [`read`]: answers a question from counts, or, as of a moment, from rows
 //! - [`table`]: the answer as rows, and those as CSV
@@ -21,4 +22,5 @@ pub mod journey;
 pub mod measures;
 pub mod read;
 pub mod screen;
+pub mod sums;
 pub mod table;

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::csv::{Field, line};
 use super::facts::Dimension;
-use super::measures::Figure;
 use super::read::ReportRow;
+use super::sums::Figure;
 
 /// Rows of a report, with the names of their columns.
 #[derive(Debug, Clone, PartialEq)]
