@@ -92,6 +92,8 @@ async fn what_sold_is_told_by_month_and_by_what_describes_it(crm: Crm) {
     assert_eq!(months.len(), 12, "those without revenue too");
     let expected = json!({ "period": month.to_string(), "currency": currency, "value": 1500 });
     assert!(months.contains(&expected), "{months:?}");
+    let future = json!({ "period": "2999-01-01", "value": 0 });
+    assert_eq!(rows(&crm, "leads?per=day&from=2999-01-01").await, [future]);
     let day = at.to_zoned(zone).date();
     let days = format!("sales?per=day&from={day}&by=stage,outcome");
     let days = rows(&crm, &days).await;

@@ -82,19 +82,20 @@ impl Per {
         next.map_or(END, |next| begin_of(next, zone))
     }
 
-    /// All of them between two moments; the first and the last one may be cut.
+    /// All of them between two moments, at least one; the first and the last one may be cut.
     pub fn parts(self, from: i64, to: i64, zone: &TimeZone) -> Result<Vec<Part>, TooManyParts> {
         let mut parts = Vec::new();
         let mut first = self.first_day(day_of(from, zone));
         let mut begin = from;
-        while begin < to {
+        while begin < to || parts.is_empty() {
             if parts.len() == MOST_PARTS {
                 return Err(TooManyParts);
             }
             let next = first.checked_add(self.times(1)).ok();
             let end = next
                 .map_or(END, |next| begin_of(next, zone))
-                .clamp(begin, to);
+                .min(to)
+                .max(begin);
             parts.push(Part {
                 first_day: Some(first),
                 from: begin,
@@ -153,6 +154,13 @@ mod tests {
         let months = parts(Per::Month, "2026-01-31", "2026-03-01", "UTC");
         let names: Vec<_> = months.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["2026-01-01", "2026-02-01", "2026-03-01"]);
+    }
+
+    #[test]
+    fn of_no_time_there_is_one_without_time() {
+        let parts = Per::Day.parts(900, 900, &TimeZone::UTC).unwrap();
+        assert_eq!(parts.len(), 1);
+        assert_eq!((parts[0].from, parts[0].to), (900, 900));
     }
 
     #[test]
