@@ -187,7 +187,7 @@ impl Journey {
                 };
                 self.lead = Some(Opened {
                     at,
-                    standing: of_lead(LeadStage::New, at, None),
+                    standing: begun("sales-team", "new", at),
                     amount: None,
                 });
             }
@@ -197,10 +197,11 @@ impl Journey {
             LeadEvent::DomainCleared {} => self.described.business_domain = None,
             LeadEvent::StageChanged { to, reason, .. } => {
                 let reason = self.words(reason.as_deref(), at);
-                self.move_lead(of_lead(*to, at, reason));
+                self.move_lead(to.as_str(), lead_outcome(*to), at, reason);
             }
             LeadEvent::Transferred { .. } => {
-                self.move_lead(of_lead(LeadStage::Transferred, at, None));
+                let to = LeadStage::Transferred;
+                self.move_lead(to.as_str(), lead_outcome(to), at, None);
             }
             LeadEvent::FieldChanged {
                 field: LeadField::Owner,
@@ -231,9 +232,9 @@ impl Journey {
         }
     }
 
-    fn move_lead(&mut self, to: Standing) {
+    fn move_lead(&mut self, to: &str, outcome: Outcome, at: i64, reason: Option<String>) {
         if let Some(lead) = &mut self.lead {
-            lead.standing = to;
+            lead.standing = lead.standing.moved(to, outcome, at, reason);
         }
     }
 
@@ -242,7 +243,7 @@ impl Journey {
             SaleEvent::Opened { amount, .. } => {
                 let opened = Opened {
                     at,
-                    standing: of_sale(SaleStage::New, at, None),
+                    standing: begun("sales", "new", at),
                     amount: Some(*amount),
                 };
                 self.sales.insert(id, opened);
@@ -250,7 +251,9 @@ impl Journey {
             SaleEvent::StageChanged { to, reason, .. } => {
                 let reason = self.words(reason.as_deref(), at);
                 if let Some(sale) = self.sales.get_mut(&id) {
-                    sale.standing = of_sale(*to, at, reason);
+                    sale.standing = sale
+                        .standing
+                        .moved(to.as_str(), sale_outcome(*to), at, reason);
                 }
             }
             SaleEvent::AmountChanged { to, .. } => {
@@ -269,32 +272,28 @@ impl Journey {
     }
 }
 
-fn of_lead(stage: LeadStage, since: i64, reason: Option<String>) -> Standing {
-    let outcome = match stage {
-        LeadStage::New | LeadStage::Contacted | LeadStage::Qualified => Outcome::Open,
-        LeadStage::Transferred => Outcome::Won,
-        LeadStage::Lost => Outcome::Lost,
-    };
+fn begun(pipeline: &str, stage: &str, at: i64) -> Standing {
     Standing {
-        pipeline: "sales-team".to_owned(),
-        stage: stage.as_str().to_owned(),
-        outcome,
-        since,
-        reason,
+        pipeline: pipeline.to_owned(),
+        stage: stage.to_owned(),
+        outcome: Outcome::Open,
+        since: at,
+        reason: None,
     }
 }
 
-fn of_sale(stage: SaleStage, since: i64, reason: Option<String>) -> Standing {
-    let outcome = match stage {
+const fn lead_outcome(stage: LeadStage) -> Outcome {
+    match stage {
+        LeadStage::New | LeadStage::Contacted | LeadStage::Qualified => Outcome::Open,
+        LeadStage::Transferred => Outcome::Won,
+        LeadStage::Lost => Outcome::Lost,
+    }
+}
+
+const fn sale_outcome(stage: SaleStage) -> Outcome {
+    match stage {
         SaleStage::New | SaleStage::Kyc | SaleStage::Agreement => Outcome::Open,
         SaleStage::Paid => Outcome::Won,
         SaleStage::Lost => Outcome::Lost,
-    };
-    Standing {
-        pipeline: "sales".to_owned(),
-        stage: stage.as_str().to_owned(),
-        outcome,
-        since,
-        reason,
     }
 }
