@@ -202,22 +202,8 @@ pub struct Standing {
     pub outcome: Outcome,
     /// When it entered the stage, in microseconds since 1970.
     pub since: i64,
-    /// Why it ended there, in a person's words.
+    /// Why, in a person's words.
     pub reason: Option<String>,
-}
-
-impl Standing {
-    /// In another stage of the same pipeline. Of what is open no reason is kept: nothing is counted by it.
-    #[must_use]
-    pub fn moved(&self, stage: &str, outcome: Outcome, since: i64, reason: Option<String>) -> Self {
-        Self {
-            pipeline: self.pipeline.clone(),
-            stage: stage.to_owned(),
-            outcome,
-            since,
-            reason: reason.filter(|_| outcome != Outcome::Open),
-        }
-    }
 }
 
 /// What describes a lead and every sale of it.

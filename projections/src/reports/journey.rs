@@ -187,7 +187,7 @@ impl Journey {
                 };
                 self.lead = Some(Opened {
                     at,
-                    standing: begun("sales-team", "new", at),
+                    standing: of_lead(LeadStage::New, at, None),
                     amount: None,
                 });
             }
@@ -197,11 +197,10 @@ impl Journey {
             LeadEvent::DomainCleared {} => self.described.business_domain = None,
             LeadEvent::StageChanged { to, reason, .. } => {
                 let reason = self.words(reason.as_deref(), at);
-                self.move_lead(to.as_str(), lead_outcome(*to), at, reason);
+                self.move_lead(of_lead(*to, at, reason));
             }
             LeadEvent::Transferred { .. } => {
-                let to = LeadStage::Transferred;
-                self.move_lead(to.as_str(), lead_outcome(to), at, None);
+                self.move_lead(of_lead(LeadStage::Transferred, at, None));
             }
             LeadEvent::FieldChanged {
                 field: LeadField::Owner,
@@ -232,9 +231,9 @@ impl Journey {
         }
     }
 
-    fn move_lead(&mut self, to: &str, outcome: Outcome, at: i64, reason: Option<String>) {
+    fn move_lead(&mut self, to: Standing) {
         if let Some(lead) = &mut self.lead {
-            lead.standing = lead.standing.moved(to, outcome, at, reason);
+            lead.standing = to;
         }
     }
 
@@ -243,7 +242,7 @@ impl Journey {
             SaleEvent::Opened { amount, .. } => {
                 let opened = Opened {
                     at,
-                    standing: begun("sales", "new", at),
+                    standing: of_sale(SaleStage::New, at, None),
                     amount: Some(*amount),
                 };
                 self.sales.insert(id, opened);
@@ -251,9 +250,7 @@ impl Journey {
             SaleEvent::StageChanged { to, reason, .. } => {
                 let reason = self.words(reason.as_deref(), at);
                 if let Some(sale) = self.sales.get_mut(&id) {
-                    sale.standing = sale
-                        .standing
-                        .moved(to.as_str(), sale_outcome(*to), at, reason);
+                    sale.standing = of_sale(*to, at, reason);
                 }
             }
             SaleEvent::AmountChanged { to, .. } => {
@@ -272,28 +269,32 @@ impl Journey {
     }
 }
 
-fn begun(pipeline: &str, stage: &str, at: i64) -> Standing {
-    Standing {
-        pipeline: pipeline.to_owned(),
-        stage: stage.to_owned(),
-        outcome: Outcome::Open,
-        since: at,
-        reason: None,
-    }
-}
-
-const fn lead_outcome(stage: LeadStage) -> Outcome {
-    match stage {
+fn of_lead(stage: LeadStage, since: i64, reason: Option<String>) -> Standing {
+    let outcome = match stage {
         LeadStage::New | LeadStage::Contacted | LeadStage::Qualified => Outcome::Open,
         LeadStage::Transferred => Outcome::Won,
         LeadStage::Lost => Outcome::Lost,
+    };
+    Standing {
+        pipeline: "sales-team".to_owned(),
+        stage: stage.as_str().to_owned(),
+        outcome,
+        since,
+        reason,
     }
 }
 
-const fn sale_outcome(stage: SaleStage) -> Outcome {
-    match stage {
+fn of_sale(stage: SaleStage, since: i64, reason: Option<String>) -> Standing {
+    let outcome = match stage {
         SaleStage::New | SaleStage::Kyc | SaleStage::Agreement => Outcome::Open,
         SaleStage::Paid => Outcome::Won,
         SaleStage::Lost => Outcome::Lost,
+    };
+    Standing {
+        pipeline: "sales".to_owned(),
+        stage: stage.as_str().to_owned(),
+        outcome,
+        since,
+        reason,
     }
 }
