@@ -1,8 +1,7 @@
 //! Carries out what aggregates have decided to cause outside: claim, call, record.
 //!
-//! - [`Acting`]: an aggregate that causes effects; [`Gateway`]: who can cause them
+//! - [`Served`]: an aggregate that causes effects; [`Gateway`]: who can cause them
 //! - [`Worker`]: serves one aggregate; several may serve the same one
-//! - [`webhook`]: webhooks as an acting aggregate
 //!
 //! Only the worker whose claim the log has taken makes the call. What a dead worker left
 //! behind comes back through the ticker as unknown, and [`Gateway::find_out`] says what to do
@@ -10,14 +9,13 @@
 
 #[cfg(test)]
 mod conformance;
-pub mod webhook;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cqrs_es::AggregateError;
-use domain::effect::{Claim, Effect, InFlight, Intent, Outcome, Report, Settle};
+use domain::effect::{Acting, Claim, Effect, EffectCommand, Intent as _, Outcome, Report, Settle};
 use jiff::SignedDuration;
 use journal::failpoint;
 use journal::health::{Part, supervised};
@@ -36,33 +34,16 @@ const AT_ONCE: usize = 8;
 /// How long a worker waits after a failure of ours before it looks again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// An aggregate that causes effects.
-pub trait Acting: Handled {
-    /// What it wants caused.
-    type Intent: Intent + Clone + Send + Sync + 'static;
-
-    /// What it has decided and not yet seen the end of.
-    fn in_flight(&self) -> &InFlight<Self::Intent>;
-
-    /// Whether its effects may be tried now.
-    fn may_act(&self) -> bool;
-
-    /// The command that claims.
-    fn claim(claim: Claim) -> Self::Command;
-
-    /// The command that settles.
-    fn settle(settle: Settle) -> Self::Command;
-
-    /// The actor of what its workers do.
-    const ACTOR: &'static str;
-}
+/// An aggregate whose effects workers carry out.
+pub trait Served: Handled + Acting {}
+impl<A: Handled + Acting> Served for A {}
 
 /// What a call led to.
 pub type Called = (Outcome, Report);
 
 /// An attempt at an effect.
 #[derive(Debug, Clone)]
-pub struct Attempt<A: Acting> {
+pub struct Attempt<A: Served> {
     /// Whose data.
     pub workspace: Token,
     /// Which aggregate.
@@ -74,7 +55,7 @@ pub struct Attempt<A: Acting> {
 }
 
 /// Who can cause effects outside.
-pub trait Gateway<A: Acting>: Send + Sync + 'static {
+pub trait Gateway<A: Served>: Send + Sync + 'static {
     /// How long a call may take. A claim is held for twice as long: then whoever has it is dead.
     fn within(&self) -> Duration;
 
@@ -88,7 +69,7 @@ pub trait Gateway<A: Acting>: Send + Sync + 'static {
 }
 
 /// Carries out the effects of one aggregate.
-pub struct Worker<A: Acting, G> {
+pub struct Worker<A: Served, G> {
     desk: Desk,
     gateway: Arc<G>,
     workspace: Token,
@@ -97,7 +78,7 @@ pub struct Worker<A: Acting, G> {
     changed: Arc<Notify>,
 }
 
-impl<A: Acting, G: Gateway<A>> Worker<A, G>
+impl<A: Served, G: Gateway<A>> Worker<A, G>
 where
     A::Id: 'static,
 {
@@ -188,11 +169,11 @@ where
         let claim = fresh_id();
         let until = self.desk.clock().now()
             + SignedDuration::try_from(self.gateway.within() * 2).unwrap_or(SignedDuration::ZERO);
-        let command = A::claim(Claim {
+        let command = A::Command::from(EffectCommand::Claim(Claim {
             effects,
             claim,
             until,
-        });
+        }));
         let origin = Origin::new(self.workspace.clone(), A::ACTOR);
         let begun = Instant::now();
         let claimed = self.desk.send::<A>(self.id, command, &origin).await?;
@@ -267,13 +248,13 @@ where
     /// Records an outcome under an id of the attempt's own, until the log has taken it: it is
     /// what keeps the effect from being tried again.
     async fn record(&self, effect: &Effect<A::Intent>, outcome: Outcome, report: Report) {
-        let settle = A::settle(Settle {
+        let settle = A::Command::from(EffectCommand::Settle(Settle {
             effect: effect.intent.id(),
             attempt: effect.attempt,
             outcome,
             report,
             now: self.desk.clock().now(),
-        });
+        }));
         let mut origin = Origin::new(self.workspace.clone(), A::ACTOR);
         // By the claim, because the same effect may be decided again when it has ended.
         let claim = effect.claim().unwrap_or_default();

@@ -76,9 +76,13 @@ macro_rules! sealer {
 
 pub(crate) use sealer;
 
-/// Implements [`Stored`] and `DomainEvent` for an event enum from one table.
+/// Implements [`Stored`] and `DomainEvent` for an event enum from one table. Behind `effects` stand the names
+/// of what is wrapped as `Effect`, and the type that writes and reads it under them.
 macro_rules! stored {
-    ($event:ident { $($variant:ident = $name:literal v $version:literal $(personal { $($field:ident: $subject:ident),+ $(,)? })?),+ $(,)? }) => {
+    (
+        $event:ident { $($variant:ident = $name:literal v $version:literal $(personal { $($field:ident: $subject:ident),+ $(,)? })?),+ $(,)? }
+        $(effects $names:ident { $($(#[$doc:meta])* $effect:ident = $effect_name:literal v $effect_version:literal),+ $(,)? })?
+    ) => {
         impl $crate::event::Stored for $event {
             const KINDS: &'static [$crate::event::Kind] = &[
                 $($crate::event::Kind {
@@ -88,7 +92,8 @@ macro_rules! stored {
                         field: stringify!($field),
                         subject: $crate::event::sealer!($subject),
                     }),+)?],
-                }),+
+                },)+
+                $($($crate::event::Kind { name: $effect_name, version: $effect_version, personal: &[] },)+)?
             ];
 
             fn kind(&self) -> &'static $crate::event::Kind {
@@ -104,9 +109,23 @@ macro_rules! stored {
                         };
                         &KIND
                     })+
+                    $($(Self::Effect($crate::effect::EffectEvent::$effect(_)) => {
+                        const KIND: $crate::event::Kind =
+                            $crate::event::Kind { name: $effect_name, version: $effect_version, personal: &[] };
+                        &KIND
+                    })+)?
                 }
             }
         }
+
+        $(
+            /// How effects are written and read.
+            #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+            #[serde(remote = "crate::effect::EffectEvent", tag = "type", content = "payload")]
+            enum $names {
+                $($(#[$doc])* #[serde(rename = $effect_name)] $effect($crate::effect::$effect),)+
+            }
+        )?
 
         impl cqrs_es::DomainEvent for $event {
             fn event_type(&self) -> String {

@@ -1,6 +1,6 @@
 //! A webhook: an address that is told what happens, as signed HTTP calls.
 //!
-//! Read in this order: `event`, `command`, `aggregate`, `lanes`. The log itself is the queue: a
+//! Read in this order: `event`, `command`, `aggregate`, `lanes`, `effects`. The log itself is the queue: a
 //! webhook remembers how far it has read it, and holds no more than [`WINDOW`] deliveries in
 //! flight, no more than [`LANE`] of them of one record. A record of which more is to be told, or
 //! of which nothing can be delivered, is held back: the webhook reads on, and remembers where that
@@ -10,6 +10,7 @@
 
 pub mod aggregate;
 pub mod command;
+mod effects;
 pub mod event;
 mod lanes;
 

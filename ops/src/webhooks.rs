@@ -1,7 +1,7 @@
 //! `rapport webhooks`: what a person does to deliveries.
 
 use anyhow::Context as _;
-use domain::effect::FoundOut;
+use domain::effect::{EffectCommand, FoundOut};
 use domain::id::WebhookId;
 use domain::webhook::aggregate::Webhook;
 use domain::webhook::command::WebhookCommand;
@@ -32,11 +32,11 @@ async fn settle(
 ) -> anyhow::Result<()> {
     let tools = Tools::open(&plain.settings).await?;
     let now = tools.desk().clock().now();
-    let command = WebhookCommand::FoundOut(FoundOut {
+    let command = WebhookCommand::Effect(EffectCommand::FoundOut(FoundOut {
         effect,
         outcome: finding.at(now),
         now,
-    });
+    }));
     let origin = tools.origin();
     let settled = tools
         .desk()

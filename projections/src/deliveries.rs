@@ -5,7 +5,7 @@
 
 pub mod reading;
 
-use domain::effect::{CameDue, Lost, Outcome, Settled};
+use domain::effect::{CameDue, EffectEvent, Lost, Outcome, Settled};
 use domain::webhook::event::{Delivery, WebhookEvent};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -109,10 +109,7 @@ impl Of<'_> {
             WebhookEvent::Resent { delivery } | WebhookEvent::Tested { delivery } => {
                 vec![self.queued(0, delivery)]
             }
-            WebhookEvent::Claimed(claimed) => self.all(&claimed.effects, status::SENDING),
-            WebhookEvent::CameDue(CameDue { effects }) => self.all(effects, status::QUEUED),
-            WebhookEvent::Lost(Lost { effects }) => self.all(effects, status::UNKNOWN),
-            WebhookEvent::Settled(settled) => vec![self.settled(settled)],
+            WebhookEvent::Effect(effect) => self.moved(effect),
             WebhookEvent::Removed {} => vec![RowChange::Delete(self.webhook())],
             WebhookEvent::Registered { .. }
             | WebhookEvent::Changed { .. }
@@ -121,6 +118,15 @@ impl Of<'_> {
             | WebhookEvent::SwitchedOn {}
             | WebhookEvent::LanesHeld { .. }
             | WebhookEvent::Rewound { .. } => Vec::new(),
+        }
+    }
+
+    fn moved(&self, effect: &EffectEvent) -> Vec<RowChange> {
+        match effect {
+            EffectEvent::Claimed(claimed) => self.all(&claimed.effects, status::SENDING),
+            EffectEvent::CameDue(CameDue { effects }) => self.all(effects, status::QUEUED),
+            EffectEvent::Lost(Lost { effects }) => self.all(effects, status::UNKNOWN),
+            EffectEvent::Settled(settled) => vec![self.settled(settled)],
         }
     }
 

@@ -1,16 +1,16 @@
 //! What is due when: every timer that an event has set and none has taken back.
 //!
-//! The ticker reads it; see [`crate::ticker`]. `since` says when a timer was set: one that was set
+//! Whose events set timers is said in [`crate::timed`]; the ticker reads the rows, see [`crate::ticker`]. `since` says when a timer was set: one that was set
 //! in the future was set by a clock that was wrong, and what is due then cannot be waited for.
 //! A row that is late or stale does no harm: the
 //! aggregate knows its own timers, and ignores a tick that means nothing to it.
 
-use domain::effect::Timer;
-use domain::webhook::event::WebhookEvent;
+use domain::effect::timer::Timer;
 
 use crate::change::Change;
 use crate::db::{Column, Value};
 use crate::listing::{Listing, RowChange};
+use crate::timed::TIMED;
 
 /// What is due when.
 pub struct Due;
@@ -46,9 +46,7 @@ impl Listing for Due {
             ]
         };
         let since = Value::Int(change.recorded.commit.at.as_microsecond());
-        let timers = change
-            .events_of::<WebhookEvent>()
-            .flat_map(WebhookEvent::timers);
+        let timers = TIMED.iter().flat_map(|timed| timed.timers(change));
         let row = |timer| match timer {
             Timer::Set { timer, at } => RowChange::Put(
                 [

@@ -7,7 +7,7 @@
 //! - [`before`]: the versions before those of today
 //! - [`columns`], [`question`]: by what a list is filtered and sorted, and the query that answers
 //! - [`listing`]: a screen with a row for each small thing: [`due`], [`deliveries`], [`addresses`]
-//! - [`ticker`]: turns what is due into commands
+//! - [`ticker`]: turns what is due into commands; `timed`: of which aggregates
 //! - [`follower`]: feeds them; rows and checkpoint move in one transaction
 //! - [`registry`]: generations of tables, their checkpoints and keepers
 //! - [`views`]: reads, from the generation that is active now
@@ -49,6 +49,7 @@ pub mod slots;
 pub mod status;
 pub mod table;
 pub mod ticker;
+mod timed;
 pub mod timeline;
 pub mod total;
 pub mod views;

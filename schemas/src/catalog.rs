@@ -53,12 +53,17 @@ fn one_of<E: JsonSchema>() -> Vec<Value> {
         .into_generator()
         .into_root_schema_for::<E>()
         .to_value();
-    match schema["oneOf"].take() {
-        Value::Array(variants) => variants,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            vec![schema]
+    flattened(&mut schema)
+}
+
+/// Wrapped events are an enum within the enum: a choice of choices.
+fn flattened(schema: &mut Value) -> Vec<Value> {
+    for choice in ["oneOf", "anyOf"] {
+        if let Value::Array(mut variants) = schema[choice].take() {
+            return variants.iter_mut().flat_map(flattened).collect();
         }
     }
+    vec![schema.take()]
 }
 
 fn payload_of(variant: &Value, name: &str) -> Option<Value> {

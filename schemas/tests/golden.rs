@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use domain::automation::{AutomationEvent, Rule, Setting};
 use domain::contact::address::{Email, Phone};
 use domain::contact::event::{ContactEvent, ContactField};
-use domain::effect::{CameDue, Claimed, Lost, Outcome, Report, Settled};
+use domain::effect::{CameDue, Claimed, EffectEvent, Lost, Outcome, Report, Settled};
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::key::{KeyEvent, Role};
 use domain::lead::details::LeadField;
@@ -465,12 +465,12 @@ fn of_a_webhook(at: jiff::Timestamp) -> [WebhookEvent; 16] {
                 ..delivery
             },
         },
-        WebhookEvent::Claimed(Claimed {
+        WebhookEvent::Effect(EffectEvent::Claimed(Claimed {
             effects: effects.clone(),
             claim: id,
             until: at,
-        }),
-        WebhookEvent::Settled(Settled {
+        })),
+        WebhookEvent::Effect(EffectEvent::Settled(Settled {
             effect: id,
             attempt: 2,
             outcome: Outcome::Failed { retry_at: at },
@@ -480,10 +480,10 @@ fn of_a_webhook(at: jiff::Timestamp) -> [WebhookEvent; 16] {
                 took_ms: 87,
             },
             at,
-        }),
-        WebhookEvent::CameDue(CameDue {
+        })),
+        WebhookEvent::Effect(EffectEvent::CameDue(CameDue {
             effects: effects.clone(),
-        }),
-        WebhookEvent::Lost(Lost { effects }),
+        })),
+        WebhookEvent::Effect(EffectEvent::Lost(Lost { effects })),
     ]
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::effect::{Effect, Outcome, Phase, Report, Tick};
+use domain::effect::{Effect, EffectCommand, Outcome, Phase, Report, Tick};
 use domain::id::WebhookId;
 use domain::webhook::EventFilter;
 use domain::webhook::aggregate::Webhook;
@@ -204,7 +204,7 @@ impl Story {
     async fn tick_after(&self, seconds: i64) {
         self.clock.turn(SignedDuration::from_secs(seconds));
         let now = self.clock.now();
-        self.command(WebhookCommand::Tick(Tick { now })).await;
+        self.command(EffectCommand::Tick(Tick { now }).into()).await;
     }
 
     async fn state(&self) -> Webhook {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::command::WebhookCommand;
 use super::event::{Delivery, WebhookEvent};
 use super::{EventFilter, WINDOW};
-use crate::effect::{FoundOut, InFlight, Intent as _, Outcome, Settle};
+use crate::effect::in_flight::InFlight;
+use crate::effect::{EffectCommand, EffectEvent, Intent as _, NotUnknown, Outcome, Settle};
 use crate::event::{Decide, decided};
 use crate::id::{Keyed, WebhookId};
 
@@ -144,25 +145,7 @@ impl Webhook {
             } => self.queue_lane(record, after, to, deliveries),
             WebhookCommand::Resend(delivery) => self.resend(delivery),
             WebhookCommand::Test(delivery) => self.test(delivery),
-            WebhookCommand::Claim(asked) => {
-                self.expect_on()?;
-                Ok(self
-                    .in_flight
-                    .claim(&asked)
-                    .map(WebhookEvent::Claimed)
-                    .into_iter()
-                    .collect())
-            }
-            WebhookCommand::Settle(told) => Ok(self.settle(told)),
-            WebhookCommand::FoundOut(told) => self.found_out(told),
-            WebhookCommand::Tick(tick) => {
-                let ticked = self.in_flight.tick(tick);
-                let due = ticked.due.map(WebhookEvent::CameDue);
-                Ok(due
-                    .into_iter()
-                    .chain(ticked.lost.map(WebhookEvent::Lost))
-                    .collect())
-            }
+            WebhookCommand::Effect(command) => self.decide_effect(command),
         }
     }
 
@@ -180,7 +163,7 @@ impl Webhook {
         let due = self.in_flight.at_once(|_| now);
         events
             .into_iter()
-            .chain(due.map(WebhookEvent::CameDue))
+            .chain(due.map(WebhookEvent::Effect))
             .collect()
     }
 
@@ -190,7 +173,7 @@ impl Webhook {
         match self.in_flight.find(id) {
             Some(_) => {
                 let due = self.in_flight.at_once(|known| known.id() == id);
-                Ok(due.map(WebhookEvent::CameDue).into_iter().collect())
+                Ok(due.map(WebhookEvent::Effect).into_iter().collect())
             }
             None if self.in_flight.len() >= WINDOW => Err(WebhookError::Full),
             None => Ok(vec![WebhookEvent::Resent { delivery }]),
@@ -206,38 +189,34 @@ impl Webhook {
         }
     }
 
-    /// What a person says switches nothing off.
-    fn found_out(&self, told: FoundOut) -> Result<Vec<WebhookEvent>, WebhookError> {
-        let settled = self.in_flight.found_out(told);
-        settled
-            .map(|settled| vec![WebhookEvent::Settled(settled)])
-            .ok_or(WebhookError::NotUnknown)
+    /// What a person has found out switches nothing off.
+    fn decide_effect(&self, command: EffectCommand) -> Result<Vec<WebhookEvent>, WebhookError> {
+        let reason = match &command {
+            EffectCommand::Claim(_) => self.expect_on().map(|()| None)?,
+            EffectCommand::Settle(told) => self.reason_to_switch_off(told),
+            EffectCommand::FoundOut(_) | EffectCommand::Tick(_) => None,
+        };
+        let events = self.in_flight.decide(command)?;
+        let reason = reason.filter(|_| !events.is_empty());
+        let off = reason.map(|reason| WebhookEvent::SwitchedOff { reason });
+        let events = events.into_iter().map(WebhookEvent::Effect);
+        Ok(events.chain(off).collect())
     }
 
-    /// Switches it off where nothing was delivered in all the time of a delivery's attempts, or
-    /// where the receiver says that it wants nothing any more.
-    fn settle(&self, told: Settle) -> Vec<WebhookEvent> {
-        let Some(effect) = self.in_flight.find(told.effect) else {
-            return Vec::new();
-        };
+    /// Where nothing was delivered in all the time of a delivery's attempts, or where the receiver says
+    /// that it wants nothing any more.
+    fn reason_to_switch_off(&self, told: &Settle) -> Option<String> {
+        if self.off.is_some() || told.outcome != Outcome::GaveUp {
+            return None;
+        }
+        if told.report.code == Some(GONE) {
+            return Some("the receiver answered 410 Gone".to_owned());
+        }
+        let effect = self.in_flight.find(told.effect)?;
         let first_failed = effect.failing_since.unwrap_or(told.now);
         let failing_all_along = self.failing_since.unwrap_or(told.now) <= first_failed;
-        let Some(settled) = self.in_flight.settle(told) else {
-            return Vec::new();
-        };
-        let reason = match (settled.outcome, settled.report.code) {
-            _ if self.off.is_some() => None,
-            (Outcome::GaveUp, Some(GONE)) => Some("the receiver answered 410 Gone".to_owned()),
-            (Outcome::GaveUp, _) if failing_all_along => Some(format!(
-                "nothing could be delivered in {} attempts",
-                settled.attempt
-            )),
-            (Outcome::GaveUp | Outcome::Done | Outcome::Failed { .. }, _) => None,
-        };
-        let off = reason.map(|reason| WebhookEvent::SwitchedOff { reason });
-        std::iter::once(WebhookEvent::Settled(settled))
-            .chain(off)
-            .collect()
+        let attempts = told.attempt;
+        failing_all_along.then(|| format!("nothing could be delivered in {attempts} attempts"))
     }
 }
 
@@ -288,7 +267,9 @@ impl Decide for Webhook {
                 description,
                 after,
             }]),
-            (None, WebhookCommand::Settle(_) | WebhookCommand::Tick(_)) => Ok(vec![]),
+            (None, WebhookCommand::Effect(EffectCommand::Settle(_) | EffectCommand::Tick(_))) => {
+                Ok(vec![])
+            }
             (None, _) => Err(WebhookError::NotFound),
         }
     }
@@ -357,24 +338,33 @@ impl Aggregate for Webhook {
             WebhookEvent::Resent { delivery } | WebhookEvent::Tested { delivery } => {
                 self.in_flight.apply_intent(delivery);
             }
-            WebhookEvent::Claimed(claimed) => self.in_flight.apply_claimed(&claimed),
-            WebhookEvent::CameDue(due) => self.in_flight.apply_came_due(&due),
-            WebhookEvent::Lost(lost) => self.in_flight.apply_lost(&lost),
-            WebhookEvent::Settled(settled) => {
-                self.in_flight.apply_settled(&settled);
-                match settled.outcome {
-                    Outcome::Done => self.failing_since = None,
-                    Outcome::Failed { .. } | Outcome::GaveUp => {
-                        self.failing_since.get_or_insert(settled.at);
-                    }
-                }
-            }
+            WebhookEvent::Effect(effect) => self.apply_effect(&effect),
             WebhookEvent::Changed { .. } | WebhookEvent::SecretRotated { .. } => {
                 if let Some(known) = &mut self.registered {
                     known.apply(event);
                 }
             }
         }
+    }
+}
+
+impl Webhook {
+    fn apply_effect(&mut self, effect: &EffectEvent) {
+        self.in_flight.apply(effect);
+        if let EffectEvent::Settled(settled) = effect {
+            match settled.outcome {
+                Outcome::Done => self.failing_since = None,
+                Outcome::Failed { .. } | Outcome::GaveUp => {
+                    self.failing_since.get_or_insert(settled.at);
+                }
+            }
+        }
+    }
+}
+
+impl From<NotUnknown> for WebhookError {
+    fn from(_: NotUnknown) -> Self {
+        Self::NotUnknown
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EventFilter;
 use super::event::Delivery;
-use crate::effect::{Claim, FoundOut, Settle, Tick};
+use crate::effect::EffectCommand;
 
 /// What may be asked of a webhook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,12 +79,13 @@ pub enum WebhookCommand {
     Resend(Delivery),
     /// Tell this, to see whether anything arrives.
     Test(Delivery),
-    /// Leave these to me.
-    Claim(Claim),
-    /// That became of an attempt.
-    Settle(Settle),
-    /// That became of an attempt that nobody saw the end of.
-    FoundOut(FoundOut),
-    /// It is this late.
-    Tick(Tick),
+    /// What workers and the clock say of deliveries.
+    #[serde(untagged)]
+    Effect(EffectCommand),
+}
+
+impl From<EffectCommand> for WebhookCommand {
+    fn from(command: EffectCommand) -> Self {
+        Self::Effect(command)
+    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::EventFilter;
-use crate::effect::{self, CameDue, Claimed, Intent, Lost, Settled, Timer};
+use crate::effect::{EffectEvent, Intent};
 use crate::event::stored;
 
 /// What happened to a webhook.
@@ -101,18 +101,9 @@ pub enum WebhookEvent {
         /// What.
         delivery: Delivery,
     },
-    /// Somebody tries to tell these.
-    #[serde(rename = "webhook.deliveries_claimed")]
-    Claimed(Claimed),
-    /// An attempt has ended.
-    #[serde(rename = "webhook.delivery_settled")]
-    Settled(Settled),
-    /// The time of the next attempt has come.
-    #[serde(rename = "webhook.deliveries_came_due")]
-    CameDue(CameDue),
-    /// Whoever tried died; whether these were told is unknown.
-    #[serde(rename = "webhook.deliveries_lost")]
-    Lost(Lost),
+    /// Deliveries are tried, and tried again.
+    #[serde(untagged)]
+    Effect(#[serde(with = "WebhookEffects")] EffectEvent),
 }
 
 stored!(WebhookEvent {
@@ -128,9 +119,14 @@ stored!(WebhookEvent {
     LaneQueued = "webhook.lane_queued" v 1,
     Tested = "webhook.tested" v 1,
     Resent = "webhook.delivery_resent" v 1,
+} effects WebhookEffects {
+    /// Somebody tries to tell these.
     Claimed = "webhook.deliveries_claimed" v 1,
+    /// An attempt has ended.
     Settled = "webhook.delivery_settled" v 1,
+    /// The time of the next attempt has come.
     CameDue = "webhook.deliveries_came_due" v 1,
+    /// Whoever tried died; whether these were told is unknown.
     Lost = "webhook.deliveries_lost" v 1,
 });
 
@@ -167,31 +163,5 @@ impl Intent for Delivery {
 
     fn lane(&self) -> &str {
         &self.record
-    }
-}
-
-impl WebhookEvent {
-    /// The moments that this sets for later, or takes back.
-    #[must_use]
-    pub fn timers(&self) -> Vec<Timer> {
-        match self {
-            Self::Claimed(claimed) => claimed.timers().collect(),
-            Self::Settled(settled) => vec![settled.timer()],
-            Self::CameDue(CameDue { effects }) | Self::Lost(Lost { effects }) => {
-                effect::cancelled(effects).collect()
-            }
-            Self::Removed {} => vec![Timer::AllCancelled],
-            Self::Registered { .. }
-            | Self::Changed { .. }
-            | Self::SecretRotated { .. }
-            | Self::SwitchedOff { .. }
-            | Self::SwitchedOn {}
-            | Self::Rewound { .. }
-            | Self::Queued { .. }
-            | Self::LanesHeld { .. }
-            | Self::LaneQueued { .. }
-            | Self::Tested { .. }
-            | Self::Resent { .. } => Vec::new(),
-        }
     }
 }

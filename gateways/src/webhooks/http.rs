@@ -13,7 +13,7 @@ use commands::http::caller::Caller;
 use commands::http::extract::{Body, Id, Params};
 use commands::http::problem::Problem;
 use commands::origin::Origin;
-use domain::effect::{FoundOut, Phase};
+use domain::effect::{EffectCommand, FoundOut, Phase};
 use domain::id::{NumberKind, WebhookId};
 use domain::key::Role;
 use domain::webhook::aggregate::Webhook;
@@ -296,11 +296,11 @@ pub async fn settle(
     let listed = listed(&reader, id, &delivery).await?;
     let now = state.api.desk.clock().now();
     let outcome = ask.outcome.at(now);
-    let command = WebhookCommand::FoundOut(FoundOut {
+    let command = WebhookCommand::Effect(EffectCommand::FoundOut(FoundOut {
         effect: listed.delivery.id,
         outcome,
         now,
-    });
+    }));
     let webhook = send(&state, id, command, &caller.origin()).await?;
     let view = listed.view.settled_by_hand(outcome, now);
     Ok(state.api.changed(view, webhook.position()))

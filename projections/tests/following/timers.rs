@@ -3,7 +3,7 @@
 use commands::clock::Clock;
 use commands::desk::Desk;
 use commands::origin::Origin;
-use domain::effect::{Claim, Outcome, Phase, Report, Settle};
+use domain::effect::{Claim, EffectCommand, Outcome, Phase, Report, Settle};
 use domain::id::WebhookId;
 use domain::webhook::EventFilter;
 use domain::webhook::aggregate::Webhook;
@@ -47,12 +47,12 @@ pub async fn a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due(mut kep
         }],
     };
     let now = clock.now();
-    let claim = WebhookCommand::Claim(Claim {
+    let claim = WebhookCommand::Effect(EffectCommand::Claim(Claim {
         effects: vec![effect],
         claim: Uuid::from_u128(7),
         until: now + SignedDuration::from_secs(60),
-    });
-    let settle = WebhookCommand::Settle(Settle {
+    }));
+    let settle = WebhookCommand::Effect(EffectCommand::Settle(Settle {
         effect,
         attempt: 1,
         outcome: Outcome::Failed {
@@ -60,7 +60,7 @@ pub async fn a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due(mut kep
         },
         report: Report::default(),
         now,
-    });
+    }));
     let origin = Origin::new(main_workspace(), "test");
     let mut last = None;
     for command in [register, queue, claim, settle] {
