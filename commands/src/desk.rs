@@ -167,6 +167,17 @@ impl Desk {
         store.load_as_of(&stream, at).await
     }
 
+    /// The aggregate as it was before this sequence of the log.
+    pub async fn load_before<A: Handled>(
+        &self,
+        workspace: &Token,
+        id: A::Id,
+        sequence: u64,
+    ) -> Result<Loaded<A>, JournalError> {
+        let (store, stream) = self.stream::<A>(workspace, id)?;
+        store.load_before(&stream, sequence).await
+    }
+
     /// The log below.
     #[must_use]
     pub fn journal(&self) -> &Journal {

@@ -199,6 +199,19 @@ impl<A: Storable> Store<A> {
         Ok((left.last_commit() == Some(commit_id)).then(|| Arc::new(left)))
     }
 
+    /// The aggregate as it was before this sequence of the log; from its snapshot, where that is not later.
+    pub async fn load_before(
+        &self,
+        stream: &StreamId,
+        sequence: u64,
+    ) -> Result<Loaded<A>, JournalError> {
+        let snapshot = self.kept(stream).await?;
+        let snapshot = snapshot.filter(|snapshot| snapshot.last < sequence);
+        let comes = |entry: &Entry| entry.position().sequence >= sequence;
+        self.replay(stream, snapshot.unwrap_or_default(), comes)
+            .await
+    }
+
     /// After what a stream has behind this state, up to the first entry of which this is true.
     async fn replay(
         &self,

@@ -245,7 +245,7 @@ impl System {
             tasks.spawn(policies::run(automatic, desk.clone(), Clock::System));
         }
         if self.plays(RoleOf::GatewayWebhooks) {
-            let caller = Caller::try_new(journal, Clock::System, self.webhooks.clone());
+            let caller = Caller::try_new(desk.clone(), Clock::System, self.webhooks.clone());
             let caller = caller.context("the HTTP client of webhooks")?;
             tasks.spawn(Webhooks::new(desk, self.views.clone(), caller).run());
         }

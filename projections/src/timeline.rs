@@ -5,9 +5,11 @@
 //!
 //! - `changes`: fields before and after
 //! - `origin`: who is behind an actor
+//! - [`record`]: a record after one event of the log, for those who are told of that event
 
 mod changes;
 mod origin;
+pub mod record;
 
 use commands::desk::Desk;
 use cqrs_es::Aggregate as _;

@@ -4,13 +4,13 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use commands::clock::Clock;
+use commands::desk::Desk;
 use commands::effects::{Attempt, Called, Gateway};
 use domain::effect::{Outcome, Report};
 use domain::webhook::aggregate::{Registered, Webhook};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use journal::Journal;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, StatusCode};
 use standardwebhooks::Webhook as Signer;
@@ -51,7 +51,7 @@ impl Default for CallSettings {
 
 /// Makes calls.
 pub struct Caller {
-    journal: Journal,
+    desk: Desk,
     client: Client,
     allowed: Allowed,
     schedule: Schedule,
@@ -71,13 +71,13 @@ enum CallError {
 }
 
 impl Caller {
-    /// A caller that reads events from this log.
+    /// A caller that reads events and their records through this desk.
     ///
     /// # Errors
     ///
     /// Where the HTTP client cannot be made, which a TLS provider that was not chosen causes.
     pub fn try_new(
-        journal: Journal,
+        desk: Desk,
         clock: Clock,
         settings: CallSettings,
     ) -> Result<Self, reqwest::Error> {
@@ -92,7 +92,7 @@ impl Caller {
             .timeout(settings.timeout)
             .build()?;
         Ok(Self {
-            journal,
+            desk,
             client,
             allowed,
             schedule: settings.schedule,
@@ -178,7 +178,7 @@ impl Gateway<Webhook> for Caller {
             return (Outcome::GaveUp, told("the webhook was removed"));
         };
         let delivery = &attempt.effect.intent;
-        let message = match message::read(&self.journal, &attempt.workspace, delivery).await {
+        let message = match message::read(&self.desk, &attempt.workspace, delivery).await {
             Ok(Some(message)) => message,
             Ok(None) => return (Outcome::GaveUp, told("the log does not hold this event")),
             Err(error) => {

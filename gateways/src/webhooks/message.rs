@@ -1,20 +1,27 @@
 //! What a webhook is told: an event of the log as JSON, read when it is sent.
 //!
-//! A delivery names its commit; nothing of the event is copied. So an event of a person who was
+//! A delivery names its commit; nothing of the event or of its record is copied. So an event of a person who was
 //! erased meanwhile is sent as the log shows it: erased.
 
 use std::sync::Arc;
 
+use commands::desk::Desk;
 use domain::webhook::event::Delivery;
 use jiff::Timestamp;
+use journal::JournalError;
 use journal::entry::Entry;
 use journal::envelope::Recorded;
 use journal::token::{StreamId, Token};
-use journal::{Journal, JournalError};
 use projections::deliveries::reading::message_id;
+use projections::timeline::FieldChange;
+use projections::timeline::record::{AfterEvent, after_event};
 use schemas::any::DomainEvent;
 use serde::Serialize;
 use serde_json::Value;
+
+/// Of its record's stream a delivery reads so many commits, to find its own: it is the first, but for a test,
+/// which names the end of the log before it.
+const PAGE: usize = 16;
 
 /// A call's body, as Standard Webhooks lays it out.
 #[derive(Debug, Serialize)]
@@ -41,6 +48,26 @@ struct Data<'a> {
     correlation: uuid::Uuid,
     /// What happened, exactly.
     payload: Value,
+    #[serde(flatten)]
+    state: Option<State>,
+}
+
+/// The record as the routes would have shown it after the event; left out where no route shows it.
+#[derive(Debug, Serialize)]
+struct State {
+    /// `null` of a record that was removed.
+    object: Option<Value>,
+    /// The fields that the event changed, as timelines name them.
+    changes: Vec<FieldChange>,
+}
+
+impl From<AfterEvent> for State {
+    fn from(AfterEvent { record, changes }: AfterEvent) -> Self {
+        Self {
+            object: record,
+            changes,
+        }
+    }
 }
 
 /// A call's id and body.
@@ -52,7 +79,7 @@ pub(super) struct Message {
 
 /// The message of a delivery; `None` where the log does not hold its event (any more).
 pub(super) async fn read(
-    journal: &Journal,
+    desk: &Desk,
     workspace: &Token,
     delivery: &Delivery,
 ) -> Result<Option<Message>, JournalError> {
@@ -61,13 +88,17 @@ pub(super) async fn read(
     };
     let stream = StreamId::try_new(workspace.as_str(), category, number)
         .map_err(|bad| JournalError::Malformed(bad.to_string()))?;
-    let after = delivery.sequence.saturating_sub(1);
-    let mut found = found(&journal.load(&stream, after).await?, delivery)?;
+    let (journal, after) = (desk.journal(), delivery.sequence.saturating_sub(1));
+    let mut found = found(&journal.load_page(&stream, after, PAGE).await?, delivery)?;
     if found.is_none() {
         // A log that was moved may have other sequences.
         found = self::found(&journal.load(&stream, 0).await?, delivery)?;
     }
-    let message = |recorded: Arc<Recorded>| {
+    let Some(recorded) = found else {
+        return Ok(None);
+    };
+    let state = after_event(desk, &recorded, delivery.index).await?;
+    let message = || {
         let commit = &recorded.commit;
         let event = DomainEvent::decode(category, commit.events.get(delivery.index)?).ok()?;
         let body = Body {
@@ -80,6 +111,7 @@ pub(super) async fn read(
                 position: recorded.position.to_string(),
                 correlation: commit.correlation,
                 payload: event.payload().ok()?,
+                state: state.map(State::from),
             },
         };
         Some(Message {
@@ -87,7 +119,7 @@ pub(super) async fn read(
             body: serde_json::to_vec(&body).ok()?,
         })
     };
-    Ok(found.and_then(message))
+    Ok(message())
 }
 
 /// The commit of a delivery. Where it is there and cannot be read, the delivery waits.

@@ -32,6 +32,9 @@ pub struct FieldChange {
 
 /// An aggregate whose card is shown.
 pub(super) trait Carded: Storable<Event: Within> {
+    /// What the routes answer of it; `None` where there is nothing to see.
+    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value>;
+
     /// The fields of its card; none before it began.
     fn card(loaded: &Loaded<Self>) -> Map<String, Value>;
 
@@ -42,18 +45,30 @@ pub(super) trait Carded: Storable<Event: Within> {
 }
 
 impl Carded for Lead {
+    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(LeadView::of(LeadId(id), loaded)?).ok()
+    }
+
     fn card(loaded: &Loaded<Self>) -> Map<String, Value> {
         fields(LeadView::of(LeadId(0), loaded))
     }
 }
 
 impl Carded for Sale {
+    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(SaleView::of(SaleId(id), loaded)?).ok()
+    }
+
     fn card(loaded: &Loaded<Self>) -> Map<String, Value> {
         fields(SaleView::of(SaleId(0), loaded))
     }
 }
 
 impl Carded for Contact {
+    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(ContactView::of(ContactId(id), loaded)?).ok()
+    }
+
     /// Also of one that is removed: that is a field here.
     fn card(loaded: &Loaded<Self>) -> Map<String, Value> {
         let (removed, erased) = (loaded.state.removed, loaded.state.erased);
@@ -121,16 +136,26 @@ pub(super) struct Cards<A> {
 impl<A: Carded> Cards<A> {
     /// Before its first event.
     pub(super) fn new() -> Self {
-        let loaded = Loaded::default();
+        Self::behind(Loaded::default())
+    }
+
+    /// Behind what its stream has made of it so far.
+    pub(super) fn behind(loaded: Loaded<A>) -> Self {
         Self {
             card: A::card(&loaded),
             loaded,
         }
     }
 
+    /// What the routes would answer of it now.
+    pub(super) fn view(&self, id: u64) -> Option<Value> {
+        A::view(id, &self.loaded)
+    }
+
     /// What the next event changes.
     pub(super) fn then(&mut self, event: &A::Event, at: Timestamp) -> Vec<FieldChange> {
         self.loaded.state.apply(event.clone());
+        self.loaded.version += 1;
         self.loaded.created_at.get_or_insert(at);
         self.loaded.updated_at = Some(at);
         let before = std::mem::replace(&mut self.card, A::card(&self.loaded));

@@ -37,6 +37,7 @@ stories::on_both_profiles!(
     what_was_told_is_told_again_from_a_position_or_a_time_under_the_same_ids,
     a_rebuild_sends_nothing,
     a_person_who_was_erased_is_named_to_nobody,
+    each_event_comes_with_its_record_and_what_it_changed,
 );
 
 mod patient {
@@ -312,6 +313,47 @@ async fn a_person_who_was_erased_is_named_to_nobody(crm: Crm) {
     };
     // Another process may trust a key for some seconds before it looks again.
     assert!(eventually(told_nobody).await, "a replay names nobody");
+}
+
+async fn each_event_comes_with_its_record_and_what_it_changed(crm: Crm) {
+    let receiver = Receiver::start().await;
+    let (webhook, _) = receiver.registered(&crm, &["lead.*", "contact.*"]).await;
+    let lead = crm.given_a_lead_in(&["contacted", "qualified"]).await;
+    let person = crm
+        .post("/api/v1/contacts", json!({ "name": "Zinaida Quux" }))
+        .await
+        .good();
+    let path = format!("/api/v1/contacts/{}", person["id"]);
+    crm.delete(&path).await;
+    let heard = receiver.until(|heard| heard.len() >= 5).await;
+    let find = |kind: &'static str| heard.iter().filter(move |heard| heard.kind() == kind);
+    let moved = &find("lead.stage_changed").next().unwrap().body["data"];
+    let stage = json!([{ "field": "stage", "before": "new", "after": "contacted" }]);
+    assert_eq!(moved["changes"], stage);
+    assert_eq!(moved["object"]["stage"], "contacted", "as it was then");
+    let card = crm.get(&format!("/api/v1/leads/{lead}")).await.good();
+    let last = &find("lead.stage_changed").next_back().unwrap().body["data"];
+    assert_eq!(last["object"], card, "in the API's names");
+    assert_eq!(last["record"], "lead", "what was told before is told still");
+    let created = &find("contact.created").next().unwrap().body["data"];
+    assert_eq!(created["object"], person);
+    let removed = &find("contact.removed").next().unwrap().body["data"];
+    assert_eq!(removed["object"], Value::Null);
+    assert_eq!(removed["changes"][0]["field"], "removed");
+
+    crm.cli_good(&["erase", &format!("contact-{}", person["id"])]);
+    let replay = format!("/api/v1/webhooks/{webhook}/replay");
+    let told_nobody = async || {
+        let before = receiver.heard().len();
+        crm.post(&replay, json!({ "position": "0:0" })).await.good();
+        let heard = receiver.until(|heard| heard.len() >= before + 5).await;
+        !format!("{:?}", &heard[before..]).contains("Zinaida")
+    };
+    // Another process may trust a key for some seconds before it looks again.
+    assert!(
+        eventually(told_nobody).await,
+        "neither record nor changes name anybody"
+    );
 }
 
 async fn kills_under_load_lose_nothing_and_keep_the_order(mut crm: Crm) {
