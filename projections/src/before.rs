@@ -1,10 +1,10 @@
 //! The versions of screens before those of today: they answer until those of today are built, and
 //! go with the release after the next.
 //!
-//! Before `due` 2, timers did not say since when they were set. Before [`crate::slots`], the funnel was
-//! counted by days of UTC. Before [`crate::columns`], lists were in the order of ids only; the first
-//! columns of today are those that there were. Before `leads` 5 and `contacts` 4, records were not found by
-//! tags, and leads not by owner and title.
+//! Before `deliveries` 2, none was forgotten. Before `due` 2, timers did not say since when they were set.
+//! Before [`crate::slots`], the funnel was counted by days of UTC. Before [`crate::columns`], lists were in the
+//! order of ids only; the first columns of today are those that there were. Before `leads` 5 and `contacts` 4,
+//! records were not found by tags, and leads not by owner and title.
 
 use crate::change::Change;
 use crate::columns::{Kept, filter, kept_until};
@@ -12,7 +12,7 @@ use crate::db::Column;
 use crate::listing::{Listing, RowChange};
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, ALL_TIME, CAME};
-use crate::{contacts, due, funnel, leads, sales};
+use crate::{contacts, deliveries, due, funnel, leads, sales};
 
 /// Counts of today that were kept for all time only, without saying so.
 fn of_all_time(counts: Vec<(Vec<String>, i64)>) -> Vec<(Vec<String>, i64)> {
@@ -112,6 +112,24 @@ impl Projection for Funnel {
     }
 }
 
+/// Deliveries that stay until their webhook is removed.
+pub struct Deliveries;
+
+impl Listing for Deliveries {
+    const NAME: &'static str = deliveries::Deliveries::NAME;
+    const VERSION: u32 = 1;
+    const COLUMNS: &'static [Column] = deliveries::Deliveries::COLUMNS;
+    const KEY: usize = deliveries::Deliveries::KEY;
+    const INDEXED: &'static [&'static [&'static str]] =
+        deliveries::Deliveries::INDEXED.split_at(2).0;
+
+    fn rows(change: &Change) -> Vec<RowChange> {
+        let mut rows = deliveries::Deliveries::rows(change);
+        rows.retain(|row| !matches!(row, RowChange::Prune { .. }));
+        rows
+    }
+}
+
 /// Timers that do not say since when they are set.
 pub struct Due;
 
@@ -128,7 +146,7 @@ impl Listing for Due {
                 values.truncate(Self::COLUMNS.len());
                 RowChange::Put(values)
             }
-            RowChange::Set { .. } | RowChange::Delete(_) => row,
+            RowChange::Set { .. } | RowChange::Delete(_) | RowChange::Prune { .. } => row,
         };
         due::Due::rows(change).into_iter().map(without).collect()
     }

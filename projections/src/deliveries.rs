@@ -1,4 +1,5 @@
-//! The delivery log: what each webhook was told, how often it was tried, and what came back.
+//! The delivery log: what each webhook was told, how often it was tried, and what came back. What has ended is
+//! forgotten [`KEPT_FOR`] later, when more is told.
 //!
 //! - here: what events mean for its rows
 //! - [`reading`]: what people see of it
@@ -7,7 +8,7 @@ pub mod reading;
 
 use domain::effect::{CameDue, EffectEvent, Lost, Outcome, Settled};
 use domain::webhook::event::{Delivery, WebhookEvent};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::change::Change;
@@ -16,6 +17,10 @@ use crate::listing::{Listing, RowChange};
 
 /// The delivery log.
 pub struct Deliveries;
+
+/// How long an ended delivery can be looked up and sent again: as long as an idempotency key holds. Time is
+/// that of the webhook's commits, so that a rebuild keeps the same rows.
+pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// No number: integer columns hold no null.
 const NONE: Value = Value::Int(0);
@@ -41,7 +46,8 @@ pub mod status {
 
 impl Listing for Deliveries {
     const NAME: &'static str = "deliveries";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const READ_SINCE: u32 = 1;
     const COLUMNS: &'static [Column] = &[
         Column::Text("workspace"),
         Column::Int("webhook"),
@@ -64,6 +70,7 @@ impl Listing for Deliveries {
     const INDEXED: &'static [&'static [&'static str]] = &[
         &["workspace", "webhook", "queued"],
         &["workspace", "webhook", "status", "queued"],
+        &["workspace", "webhook", "status", "changed_at"],
     ];
 
     fn rows(change: &Change) -> Vec<RowChange> {
@@ -102,9 +109,8 @@ impl Of<'_> {
             WebhookEvent::Queued { deliveries, .. }
             | WebhookEvent::LaneQueued { deliveries, .. } => {
                 let places = deliveries.iter().enumerate();
-                places
-                    .map(|(place, delivery)| self.queued(place, delivery))
-                    .collect()
+                let queued = places.map(|(place, delivery)| self.queued(place, delivery));
+                queued.chain([self.forgotten()]).collect()
             }
             WebhookEvent::Resent { delivery } | WebhookEvent::Tested { delivery } => {
                 vec![self.queued(0, delivery)]
@@ -127,6 +133,20 @@ impl Of<'_> {
             EffectEvent::CameDue(CameDue { effects }) => self.all(effects, status::QUEUED),
             EffectEvent::Lost(Lost { effects }) => self.all(effects, status::UNKNOWN),
             EffectEvent::Settled(settled) => vec![self.settled(settled)],
+        }
+    }
+
+    /// What ended long ago.
+    fn forgotten(&self) -> RowChange {
+        let now = self.change.recorded.commit.at;
+        let limit = now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+        RowChange::Prune {
+            key: self.webhook(),
+            below: ("changed_at", Value::Int(limit.as_microsecond())),
+            of: (
+                "status",
+                [status::DELIVERED, status::DEAD].map(Value::from).to_vec(),
+            ),
         }
     }
 

@@ -80,6 +80,7 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         screen::<webhooks::Webhooks>(),
         screen_as::<webhooks::Webhooks>(1),
         listing::<deliveries::Deliveries>(),
+        listing::<before::Deliveries>(),
         listing::<addresses::Addresses>(),
         listing::<due::Due>(),
         listing::<before::Due>(),

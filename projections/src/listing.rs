@@ -32,6 +32,16 @@ pub enum RowChange {
     },
     /// The rows whose key begins so are gone.
     Delete(Vec<Value>),
+    /// Of the rows whose key begins so, those are gone of which this column is below the limit, and that
+    /// other one of these values.
+    Prune {
+        /// The key's first values.
+        key: Vec<Value>,
+        /// Column and limit.
+        below: (&'static str, Value),
+        /// Column and values.
+        of: (&'static str, Vec<Value>),
+    },
 }
 
 /// A screen of rows that single events name.
@@ -183,6 +193,13 @@ fn statement<L: Listing>(db: &Db, table: &str, row: RowChange) -> Statement {
         RowChange::Delete(key) => {
             let mut delete = Query::delete();
             delete.from_table(table).and_where(keyed(key));
+            db.statement(&delete)
+        }
+        RowChange::Prune { key, below, of } => {
+            let mut delete = Query::delete();
+            delete.from_table(table).and_where(keyed(key));
+            delete.and_where(Expr::col(below.0).lt(expression(below.1)));
+            delete.and_where(Expr::col(of.0).is_in(of.1.into_iter().map(expression)));
             db.statement(&delete)
         }
     }

@@ -1,6 +1,7 @@
 //! What the follower promises, on SQLite and on PostgreSQL: nothing counts twice, nothing goes
 //! back, a poisoned record stops itself and nothing else, and a rebuild is not noticed.
 
+mod deliveries;
 mod kept;
 mod modelled;
 mod parking;
@@ -13,6 +14,7 @@ mod upgrades;
 use std::time::Duration;
 
 use commands::clock::Clock;
+use deliveries::what_ended_long_ago_is_forgotten_and_nothing_else;
 use journal::Journal;
 use journal::memory::MemoryJournal;
 use journal::position::Position;
@@ -67,6 +69,7 @@ on_both_databases!(
     a_read_that_asks_for_the_future_is_told_to_wait,
     a_keeper_that_died_with_its_clock_an_hour_ahead_is_replaced,
     a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due,
+    what_ended_long_ago_is_forgotten_and_nothing_else,
     a_period_holds_what_came_in_in_it,
     every_list_is_read_from_an_index,
     every_report_is_read_from_an_index,
