@@ -21,6 +21,7 @@ pub mod extract;
 pub mod field;
 pub mod leads;
 pub mod limits;
+pub mod pipelines;
 pub mod problem;
 mod refusals;
 pub mod retry;
@@ -66,6 +67,11 @@ pub fn router(api: Api) -> OpenApiRouter {
         .routes(open_to(Role::Operator, routes!(contacts::add_tag)))
         .routes(open_to(Role::Operator, routes!(contacts::remove_tag)))
         .routes(open_to(Role::Operator, routes!(contacts::add_note)))
+        .routes(open_to(Role::Admin, routes!(pipelines::open)))
+        .routes(open_to(Role::Admin, routes!(pipelines::change)))
+        .routes(open_to(Role::Admin, routes!(pipelines::add_stage)))
+        .routes(open_to(Role::Admin, routes!(pipelines::change_stage)))
+        .routes(open_to(Role::Admin, routes!(pipelines::reorder)))
         .routes(open_to(Role::Operator, routes!(undo::undo)))
         .routes(open_to(Role::Analyst, routes!(automation::list_rules)))
         .routes(open_to(Role::Admin, routes!(automation::set_rule)))

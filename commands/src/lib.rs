@@ -27,6 +27,7 @@ pub mod numbers;
 pub mod origin;
 pub mod people;
 pub mod phones;
+pub mod pipelines;
 pub mod policies;
 pub mod precondition;
 pub mod sales;

@@ -16,7 +16,7 @@ use domain::event::Stored;
 use domain::undo::{self, Change, Outcome, Reverse, Undoes};
 use journal::JournalError;
 use journal::entry::{Entry, readable};
-use journal::envelope::Recorded;
+use journal::envelope::{Commit, Recorded};
 use journal::position::Position;
 use journal::store::Loaded;
 use serde::Serialize;
@@ -111,6 +111,12 @@ fn listed(done: &[Undone]) -> String {
     names.join(", ") + &more.unwrap_or_default()
 }
 
+/// Whether a commit takes back an earlier one; older programs did not say which.
+#[must_use]
+pub fn undoes(commit: &Commit) -> bool {
+    commit.undoes.is_some() || commit.command == COMPENSATE
+}
+
 impl Undoing {
     /// Undoing over this desk.
     #[must_use]
@@ -170,16 +176,17 @@ impl Undoing {
         let mut caused = journal.caused_by(partition, correlation).await?;
         caused.retain(ours);
         let mut caused = readable(&caused)?;
-        caused.retain(|recorded| number(recorded).is_some());
+        caused.retain(|recorded| undoable::ALL.contains(&recorded.commit.category.as_str()));
         Ok(caused)
     }
 
     async fn reverse<A: Undoable>(
         &self,
-        id: A::Id,
         recorded: &Recorded,
         origin: &Origin,
     ) -> Result<(Vec<Undone>, Position), UndoError> {
+        let id = recorded.commit.id.as_str().parse::<A::Id>();
+        let id = id.map_err(|_| UndoError::Nothing)?;
         for _ in 0..TRIES {
             let plan = match Plan::<A>::prepare(&self.desk, recorded, origin).await? {
                 Prepared::Done(outcomes, position) => return Ok((outcomes, position)),
@@ -221,13 +228,6 @@ fn all_kept(recorded: &Recorded, reason: &str) -> Result<Vec<Undone>, JournalErr
         .iter()
         .map(|event| undone(recorded, event, Some(reason.to_owned())));
     Ok(kept.collect())
-}
-
-/// The number of a record; nothing of what cannot be undone.
-fn number(recorded: &Recorded) -> Option<u64> {
-    let commit = &recorded.commit;
-    let undone = undoable::ALL.contains(&commit.category.as_str());
-    commit.id.as_str().parse().ok().filter(|_| undone)
 }
 
 /// What an undo comes to.

@@ -1,5 +1,6 @@
 //! A clock that jumps an hour, back or forward, changes no order, no number and no claim.
 
+use domain::pipeline::table::Place;
 use std::collections::HashSet;
 
 use commands::clock::Clock;
@@ -11,7 +12,7 @@ use domain::id::{LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
-use domain::lead::stage::LeadSource;
+use domain::lead::source::LeadSource;
 use jiff::SignedDuration;
 use journal::Journal;
 use journal::entry::readable;
@@ -41,6 +42,7 @@ async fn streams_go_on_and_time_never_runs_backwards_in_them() {
         business_domain: None,
         contact: None,
         edit: Edit::default(),
+        begins: Place::of_a_lead(),
     };
     desk.send::<Lead>(LeadId(1), open, &origin).await.unwrap();
     for (version, jump) in (2..).zip(jumps()) {

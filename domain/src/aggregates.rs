@@ -10,6 +10,7 @@ macro_rules! aggregates {
         $then! {
             lead Lead: $crate::lead::aggregate::Lead, $crate::lead::event::LeadEvent, undone;
             sale Sale: $crate::sale::aggregate::Sale, $crate::sale::event::SaleEvent, undone;
+            pipeline Pipeline: $crate::pipeline::aggregate::Pipeline, $crate::pipeline::event::PipelineEvent, undone;
             contact Contact: $crate::contact::aggregate::Contact, $crate::contact::event::ContactEvent, undone;
             automation Automation: $crate::automation::Automation, $crate::automation::AutomationEvent, kept;
             key Key: $crate::key::ApiKey, $crate::key::KeyEvent, kept;

@@ -6,6 +6,7 @@
 //!
 //! - [`lead`]: somebody's interest, from first message to sales or to lost
 //! - [`sale`]: what a transferred lead becomes
+//! - [`pipeline`]: the stages that both pass, as data
 //! - [`contact`]: a person we can reach
 //! - [`automation`]: which rules of a workspace act by themselves
 //! - [`webhook`]: an address that is told what happens
@@ -29,9 +30,11 @@ pub mod key;
 pub mod lead;
 pub mod money;
 pub mod number;
+pub mod pipeline;
 pub mod policy;
 pub mod quarantine;
 pub mod sale;
+pub mod slug;
 pub mod tags;
 pub mod text;
 pub mod undo;

@@ -1,9 +1,8 @@
 //! A sale is what a transferred lead becomes: from first papers to paid or to lost.
 //!
-//! Read in this order: `stage`, `event`, `command`, `aggregate`.
-//! Invariant: one sale per transferred lead; a paid or lost sale is never reopened.
+//! Read in this order: `event`, `command`, `aggregate`.
+//! Invariant: one sale per transferred lead; a sale takes no step that its pipeline does not have.
 
 pub mod aggregate;
 pub mod command;
 pub mod event;
-pub mod stage;

@@ -4,13 +4,16 @@
 use commands::desk::Desk;
 use commands::http::api::Api;
 use commands::origin::Origin;
+use commands::pipelines::NoBeginning;
 use commands::policies::{Fact, Policy};
+use commands::sales::{Handover, TransferError};
 use cqrs_es::{Aggregate as _, AggregateError};
 use domain::automation::{Automation, AutomationId, Rule};
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::money::Money;
+use domain::pipeline::built_in;
 use domain::policy::{PolicyId, Start};
 use journal::JournalError;
 use journal::token::Token;
@@ -78,16 +81,25 @@ impl Automatic {
         let Ok(amount) = Money::parse_whole(&whole.to_string(), self.api.settings.currency) else {
             return Ok(());
         };
-        match self
-            .api
-            .transfers
-            .transfer(lead, amount, self.api.gate(), origin)
-            .await
-        {
+        let handover = Handover {
+            amount,
+            gate: self.api.gate(),
+            pipeline: built_in::SALES,
+        };
+        let transferred = self.api.transfers.transfer(lead, handover, origin);
+        match transferred.await {
             Ok(_) => Ok(()),
-            Err(commands::sales::TransferError::Lead(error)) => refused_or_failed(lead, error),
-            Err(commands::sales::TransferError::Sale(error)) => refused_or_failed(lead, error),
-            Err(commands::sales::TransferError::Number(error)) => refused_or_failed(lead, error),
+            Err(TransferError::Lead(error)) => refused_or_failed(lead, error),
+            Err(TransferError::Sale(error)) => refused_or_failed(lead, error),
+            Err(TransferError::Number(error)) => refused_or_failed(lead, error),
+            Err(
+                TransferError::Journal(error)
+                | TransferError::Pipeline(NoBeginning::Journal(error)),
+            ) => Err(error),
+            Err(TransferError::Pipeline(refusal @ NoBeginning::NotThere(..))) => {
+                tracing::warn!(%refusal, lead.id = %lead, "not transferred");
+                Ok(())
+            }
         }
     }
 }

@@ -420,7 +420,7 @@ impl Cli {
             Command::Events(events) => crate::events::run(events).await,
             Command::Projections(projections) => crate::projections_cmd::run(projections).await,
             Command::Policies(policies) => crate::policies_cmd::run(policies).await,
-            Command::Keys(keys) => crate::keys::run(keys).await,
+            Command::Keys(keys) => Box::pin(crate::keys::run(keys)).await,
             Command::Contacts(contacts) => crate::contacts::run(contacts).await,
             Command::Webhooks(webhooks) => crate::webhooks::run(webhooks).await,
             Command::Backtest(backtest) => crate::backtest::run(backtest).await,

@@ -168,6 +168,7 @@ fn routes(system: &System, zone: TimeZone) -> OpenApiRouter {
         views: system.views.clone(),
         acknowledged: system.acknowledged(),
         desk: system.api.desk.clone(),
+        pipelines: system.api.pipelines.clone(),
         zone,
         phone_region: system.api.settings.phone_region,
     };

@@ -2,17 +2,17 @@
 //! two rules at once, and nothing touched.
 //!
 //! A score is computed at every event of a lead. Under a rule, a lead was ready for sales from the
-//! first event at which it stood in `qualified`, its domain was known and its score was enough.
+//! first event at which it stood in `qualified`, its domain was known and its score was enough. Leads of
+//! other pipelines than `sales-team` are left out: no score transfers them.
 
+use domain::pipeline::{self, StageKey, built_in};
 use std::collections::{HashMap, HashSet};
 
 use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::scoring::{Rules, Score};
-use domain::lead::stage::LeadStage;
 use domain::sale::event::SaleEvent;
-use domain::sale::stage::SaleStage;
 use jiff::Timestamp;
 use journal::store::Loaded;
 use journal::token::Token;
@@ -38,7 +38,7 @@ struct Seen {
     lead: Loaded<Lead>,
     /// When it was ready first, under each rule.
     ready: Vec<Option<Timestamp>>,
-    reached: Vec<LeadStage>,
+    reached: Vec<StageKey>,
     paid: bool,
 }
 
@@ -125,7 +125,7 @@ impl Backtest {
             match event {
                 SaleEvent::Opened { lead, .. } => drop(self.sales.insert(number, *lead)),
                 SaleEvent::StageChanged {
-                    to: SaleStage::Paid,
+                    outcome: pipeline::table::Outcome::Won,
                     ..
                 } => {
                     if let Some(lead) = self
@@ -159,7 +159,7 @@ impl Backtest {
         for (rules, ready) in self.rules.iter().zip(&mut seen.ready) {
             let enough = || rules.score(&inputs).0 >= self.min_score;
             if ready.is_none()
-                && open.stage == LeadStage::Qualified
+                && open.stage == built_in::QUALIFIED
                 && inputs.has_business_domain
                 && enough()
             {
@@ -172,6 +172,10 @@ impl Backtest {
     #[must_use]
     pub fn outcomes(&self) -> Vec<Outcome> {
         let came_then = |seen: &&Seen| {
+            let open = seen.lead.state.open.as_ref();
+            if open.is_none_or(|lead| lead.pipeline != built_in::SALES_TEAM) {
+                return false;
+            }
             let came = seen.lead.created_at;
             came.is_some_and(|came| self.came.is_none_or(|period| period.contains(came)))
         };
@@ -186,7 +190,7 @@ fn outcome(leads: &[&Seen], rule: usize) -> Outcome {
     let count =
         |holds: &dyn Fn(&Seen) -> bool| leads.iter().filter(|seen| holds(seen)).count() as u64;
     let ready = |seen: &Seen| seen.ready.get(rule).copied().flatten();
-    let reached = |stage: LeadStage| count(&|seen| seen.reached.contains(&stage));
+    let reached = |stage: StageKey| count(&|seen| seen.reached.contains(&stage));
     let mut hours: Vec<f64> = leads
         .iter()
         .filter_map(|seen| {
@@ -199,11 +203,11 @@ fn outcome(leads: &[&Seen], rule: usize) -> Outcome {
         })
         .collect();
     hours.sort_by(f64::total_cmp);
-    let was_transferred = |seen: &Seen| seen.reached.contains(&LeadStage::Transferred);
+    let was_transferred = |seen: &Seen| seen.reached.contains(&built_in::TRANSFERRED);
     Outcome {
         came_in: leads.len() as u64,
-        contacted: reached(LeadStage::Contacted),
-        qualified: reached(LeadStage::Qualified),
+        contacted: reached(built_in::CONTACTED),
+        qualified: reached(built_in::QUALIFIED),
         ready: count(&|seen| ready(seen).is_some()),
         transferred: count(&was_transferred),
         transferred_not_ready: count(&|seen| was_transferred(seen) && ready(seen).is_none()),

@@ -106,6 +106,12 @@ impl Change {
         self.recorded.commit.first_version == 1
     }
 
+    /// Whether it takes back an earlier change, or brings one back.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        commands::undo::undoes(&self.recorded.commit)
+    }
+
     /// Whether it says that what was written of its record is erased.
     #[must_use]
     pub fn erases(&self) -> bool {

@@ -7,6 +7,7 @@
 //! Invariant: in the row of a record that is shown, choices and orders hold a value, and in any other
 //! row they are empty. So whatever looks for a value, or for any, finds shown records only.
 
+use domain::pipeline::table::Kind;
 use domain::text::BadText;
 use serde::Serialize;
 
@@ -40,9 +41,18 @@ pub enum Role {
     Key,
     /// One of these words. All choices together stand before every order in an index, so whatever
     /// is chosen is read in order.
-    Choice(fn() -> Vec<&'static str>),
+    Choice(Words),
     /// What records are in the order of, or in a range of.
     Order(Measure),
+}
+
+/// The words of a choice.
+#[derive(Debug, Clone, Copy)]
+pub enum Words {
+    /// Always these.
+    Fixed(fn() -> Vec<&'static str>),
+    /// The places of the workspace's pipelines of this kind, as [`crate::pipelines::word`] names them.
+    Places(Kind),
 }
 
 /// What is measured, and how its texts are read.
@@ -132,6 +142,19 @@ pub const fn key<V>(
     column(parameters[0], Role::Key, parameters, description, value)
 }
 
+/// The place in a pipeline, asked for by stage, by pipeline, or by both.
+pub const fn place<V>(kind: Kind, value: fn(&V) -> Value) -> Column<V> {
+    let role = Role::Choice(Words::Places(kind));
+    let parameters = &["stage", "pipeline"];
+    column(
+        "stage",
+        role,
+        parameters,
+        "Only in this stage, or of this pipeline.",
+        value,
+    )
+}
+
 /// A column of words out of few; the empty one stands for none.
 pub const fn choice<V>(
     parameters: &'static [&'static str; 1],
@@ -139,7 +162,7 @@ pub const fn choice<V>(
     words: fn() -> Vec<&'static str>,
     value: fn(&V) -> Value,
 ) -> Column<V> {
-    let role = Role::Choice(words);
+    let role = Role::Choice(Words::Fixed(words));
     column(parameters[0], role, parameters, description, value)
 }
 

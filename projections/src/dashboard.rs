@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use domain::lead::stage::LeadStage;
 use domain::money::Currency;
-use domain::sale::stage::SaleStage;
+use domain::pipeline::table::{Kind, Outcome, Place, Table};
+use domain::pipeline::{StageKey, built_in};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::funnel::share;
 use crate::leads::Leads;
 use crate::period::When;
+use crate::pipelines;
 use crate::sales::Sales;
 use crate::slots;
 use crate::total::Total;
@@ -21,7 +22,9 @@ use crate::views::{ReadError, Reader};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LeadsByStage {
     /// `new`, `contacted`, …
-    pub stage: LeadStage,
+    pub stage: StageKey,
+    /// As people name it.
+    pub name: String,
     /// Leads that stand there.
     pub count: u64,
     /// The zone whose days `from` and `to` name.
@@ -32,7 +35,9 @@ pub struct LeadsByStage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SalesByStage {
     /// `new`, `kyc`, …
-    pub stage: SaleStage,
+    pub stage: StageKey,
+    /// As people name it.
+    pub name: String,
     /// Sales that stand there.
     pub count: u64,
     /// What they are worth, in whole units, by currency.
@@ -42,7 +47,7 @@ pub struct SalesByStage {
     pub time_zone: String,
 }
 
-/// Everything at a glance.
+/// Everything at a glance, over all pipelines.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DashboardView {
     /// All leads.
@@ -51,13 +56,13 @@ pub struct DashboardView {
     pub total_sales: u64,
     /// Messages exchanged with all leads.
     pub total_messages: u64,
-    /// Leads by stage.
-    #[schema(value_type = BTreeMap<String, u64>)]
-    pub leads_by_stage: BTreeMap<LeadStage, u64>,
-    /// Sales by stage.
-    #[schema(value_type = BTreeMap<String, u64>)]
-    pub sales_by_stage: BTreeMap<SaleStage, u64>,
-    /// The share of leads that became sales, from 0 to 1; nothing where there are none.
+    /// Leads by stage; those of one key together, whatever they follow. Stages of `sales-team` are named also
+    /// where nobody stands.
+    pub leads_by_stage: BTreeMap<StageKey, u64>,
+    /// Sales by stage; those of one key together, whatever they follow. Stages of `sales` are named also where
+    /// nothing stands.
+    pub sales_by_stage: BTreeMap<StageKey, u64>,
+    /// The share of leads that were won, from 0 to 1; nothing where there are none.
     pub conversion_rate: Option<f64>,
     /// What was paid, in whole units, by currency.
     #[schema(value_type = BTreeMap<String, f64>)]
@@ -66,100 +71,123 @@ pub struct DashboardView {
     pub time_zone: String,
 }
 
-/// Leads, stage by stage; every stage is named.
-pub async fn leads_by_stage(reader: &Reader, when: &When) -> Result<Vec<LeadsByStage>, ReadError> {
+/// Leads of a pipeline, stage by stage; every stage is named that is not retired or has leads.
+pub async fn leads_by_stage(
+    reader: &Reader,
+    when: &When,
+    table: &Table,
+) -> Result<Vec<LeadsByStage>, ReadError> {
     let counts = lead_counts(reader, when).await?;
-    let count = |stage: LeadStage| {
-        counts
-            .get(&("leads".to_owned(), stage.to_string()))
-            .copied()
-            .unwrap_or(0)
-    };
-    Ok(LeadStage::ALL
-        .iter()
-        .map(|stage| LeadsByStage {
-            stage: *stage,
-            count: count(*stage),
+    let stages = table.stages.iter().map(|stage| {
+        let count = stands(&counts, "leads", table, stage.key);
+        let view = LeadsByStage {
+            stage: stage.key,
+            name: stage.name.clone(),
+            count,
             time_zone: when.zone.clone(),
-        })
+        };
+        (view, !stage.retired || count > 0)
+    });
+    Ok(stages
+        .filter_map(|(view, shown)| shown.then_some(view))
         .collect())
 }
 
-/// Sales, stage by stage; every stage is named.
-pub async fn sales_by_stage(reader: &Reader, when: &When) -> Result<Vec<SalesByStage>, ReadError> {
-    let by = ["stage", "currency", "measure"];
-    let counts = slots::counted::<Sales>(reader, when.period, &[], &by).await?;
-    let mut stages: BTreeMap<SaleStage, SalesByStage> = SaleStage::ALL
-        .iter()
-        .map(|stage| {
-            (
-                *stage,
-                SalesByStage {
-                    stage: *stage,
-                    count: 0,
-                    amount: BTreeMap::new(),
-                    time_zone: when.zone.clone(),
-                },
-            )
-        })
-        .collect();
-    for (key, count) in &counts {
-        let (stage, currency) = (SaleStage::parse(&key[0]), Currency::parse(&key[1]));
-        let (Some(found), Some(currency)) =
-            (stage.and_then(|stage| stages.get_mut(&stage)), currency)
-        else {
-            continue;
+/// Sales of a pipeline, stage by stage; every stage is named that is not retired or has sales.
+pub async fn sales_by_stage(
+    reader: &Reader,
+    when: &When,
+    table: &Table,
+) -> Result<Vec<SalesByStage>, ReadError> {
+    let counts = sale_counts(reader, when).await?;
+    let stages = table.stages.iter().map(|stage| {
+        let stands = counts.get(&word(table, stage.key));
+        let (count, amount) = stands.cloned().unwrap_or_default();
+        let view = SalesByStage {
+            stage: stage.key,
+            name: stage.name.clone(),
+            count,
+            amount,
+            time_zone: when.zone.clone(),
         };
-        match key[2].as_str() {
-            "sales" => found.count += count.unsigned_abs(),
-            measure => found
-                .amount
-                .entry(currency)
-                .or_default()
-                .add(measure, *count),
-        }
-    }
-    for found in stages.values_mut() {
-        found.amount.retain(|_, total| !total.is_zero());
-    }
-    Ok(stages.into_values().collect())
+        (view, !stage.retired || count > 0)
+    });
+    Ok(stages
+        .filter_map(|(view, shown)| shown.then_some(view))
+        .collect())
 }
 
-/// Everything at a glance.
-pub async fn read(reader: &Reader, when: &When) -> Result<DashboardView, ReadError> {
-    let leads = lead_counts(reader, when).await?;
-    let sales = sales_by_stage(reader, when).await?;
-    let of = |measure: &str, stage: &LeadStage| {
-        leads
-            .get(&(measure.to_owned(), stage.to_string()))
-            .copied()
-            .unwrap_or(0)
-    };
-    let sum = |measure: &str| LeadStage::ALL.iter().map(|stage| of(measure, stage)).sum();
-    let (total_leads, transferred) = (sum("leads"), of("leads", &LeadStage::Transferred));
-    let paid = sales.iter().find(|sales| sales.stage == SaleStage::Paid);
+/// Everything at a glance, over these pipelines.
+pub async fn read(
+    reader: &Reader,
+    when: &When,
+    tables: &[Table],
+) -> Result<DashboardView, ReadError> {
+    let (lead_counts, sale_counts) = (
+        lead_counts(reader, when).await?,
+        sale_counts(reader, when).await?,
+    );
+    let (mut total_leads, mut total_messages, mut won) = (0, 0, 0);
+    let (mut leads_by_stage, mut sales_by_stage) = (BTreeMap::new(), BTreeMap::new());
+    for (table, stage) in stages(tables, Kind::Lead) {
+        let count = stands(&lead_counts, "leads", table, stage);
+        total_leads += count;
+        total_messages += stands(&lead_counts, "messages", table, stage);
+        won += count * u64::from(table.outcome(stage) == Outcome::Won);
+        if count > 0 || table.key == built_in::SALES_TEAM {
+            *leads_by_stage.entry(stage).or_insert(0) += count;
+        }
+    }
+    let (mut total_sales, mut paid) = (0, BTreeMap::new());
+    for (table, stage) in stages(tables, Kind::Sale) {
+        let stands = sale_counts.get(&word(table, stage));
+        let (count, amount) = stands.cloned().unwrap_or_default();
+        total_sales += count;
+        if count > 0 || table.key == built_in::SALES {
+            *sales_by_stage.entry(stage).or_insert(0) += count;
+        }
+        if table.outcome(stage) == Outcome::Won {
+            for (currency, total) in amount {
+                paid.entry(currency)
+                    .or_insert_with(Total::default)
+                    .merge(total);
+            }
+        }
+    }
     Ok(DashboardView {
         total_leads,
-        total_sales: sales.iter().map(|sales| sales.count).sum(),
-        total_messages: sum("messages"),
-        leads_by_stage: LeadStage::ALL
-            .iter()
-            .map(|stage| (*stage, of("leads", stage)))
-            .collect(),
-        conversion_rate: share(transferred, total_leads),
-        paid: paid.map(|paid| paid.amount.clone()).unwrap_or_default(),
-        sales_by_stage: sales
-            .into_iter()
-            .map(|sales| (sales.stage, sales.count))
-            .collect(),
+        total_sales,
+        total_messages,
+        leads_by_stage,
+        sales_by_stage,
+        conversion_rate: share(won, total_leads),
+        paid,
         time_zone: when.zone.clone(),
     })
 }
 
-async fn lead_counts(
-    reader: &Reader,
-    when: &When,
-) -> Result<BTreeMap<(String, String), u64>, ReadError> {
+fn stages(tables: &[Table], kind: Kind) -> impl Iterator<Item = (&Table, StageKey)> {
+    let of_kind = tables.iter().filter(move |table| table.kind == kind);
+    of_kind.flat_map(|table| {
+        let keys = table.stages.iter().map(|stage| stage.key);
+        keys.map(move |stage| (table, stage))
+    })
+}
+
+fn word(table: &Table, stage: StageKey) -> String {
+    let pipeline = table.key;
+    pipelines::word(Place { pipeline, stage })
+}
+
+fn stands(counts: &LeadCounts, measure: &str, table: &Table, stage: StageKey) -> u64 {
+    let key = (measure.to_owned(), word(table, stage));
+    counts.get(&key).copied().unwrap_or(0)
+}
+
+/// By measure and place.
+type LeadCounts = BTreeMap<(String, String), u64>;
+
+async fn lead_counts(reader: &Reader, when: &When) -> Result<LeadCounts, ReadError> {
     let by = ["measure", "stage"];
     let counts = slots::counted::<Leads>(reader, when.period, &[], &by).await?;
     let pair = |(key, count): (Vec<String>, i64)| {
@@ -167,4 +195,27 @@ async fn lead_counts(
         ((measure, stage), count.unsigned_abs())
     };
     Ok(counts.into_iter().map(pair).collect())
+}
+
+/// How many, and what they are worth, by place.
+type SaleCounts = BTreeMap<String, (u64, BTreeMap<Currency, Total>)>;
+
+async fn sale_counts(reader: &Reader, when: &When) -> Result<SaleCounts, ReadError> {
+    let by = ["stage", "currency", "measure"];
+    let counts = slots::counted::<Sales>(reader, when.period, &[], &by).await?;
+    let mut found = SaleCounts::new();
+    for (key, count) in &counts {
+        let Some(currency) = Currency::parse(&key[1]) else {
+            continue;
+        };
+        let (sales, amounts) = found.entry(key[0].clone()).or_default();
+        match key[2].as_str() {
+            "sales" => *sales += count.unsigned_abs(),
+            measure => amounts.entry(currency).or_default().add(measure, *count),
+        }
+    }
+    for (_, amounts) in found.values_mut() {
+        amounts.retain(|_, total| !total.is_zero());
+    }
+    Ok(found)
 }

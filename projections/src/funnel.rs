@@ -4,12 +4,14 @@
 //! A lead counts when it came in, with the source and the domain it has now; [`crate::slots`] says
 //! how. Times are kept as histograms.
 
-use std::collections::BTreeMap;
+use domain::pipeline::table::{Outcome, Place, Stage, Table};
+use domain::pipeline::{PipelineId, StageKey, built_in};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cqrs_es::Aggregate as _;
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +19,7 @@ use utoipa::ToSchema;
 use crate::change::Change;
 use crate::columns::{Kept, filter};
 use crate::period::When;
+use crate::pipelines;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, Counts, SLOT, Slotted};
 use crate::views::{ReadError, Reader};
@@ -25,15 +28,38 @@ use crate::views::{ReadError, Reader};
 pub struct Funnel;
 
 /// One lead's way through the funnel.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
     source: Option<LeadSource>,
     business_domain: Option<BusinessDomain>,
+    /// What it follows.
+    #[serde(default = "usual")]
+    pipeline: PipelineId,
     /// Every stage it entered, and when, in milliseconds since 1970.
-    steps: Vec<(LeadStage, i64)>,
+    steps: Vec<(StageKey, i64)>,
+    /// Which of them it was lost in.
+    #[serde(default)]
+    lost: BTreeSet<usize>,
     /// When it came in; records of version 2 know it to the millisecond only.
     #[serde(default)]
     came: Option<Timestamp>,
+}
+
+const fn usual() -> PipelineId {
+    built_in::SALES_TEAM
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            source: None,
+            business_domain: None,
+            pipeline: usual(),
+            steps: Vec::new(),
+            lost: BTreeSet::new(),
+            came: None,
+        }
+    }
 }
 
 const ENTERED: &str = "entered";
@@ -60,12 +86,16 @@ impl Projection for Funnel {
                 LeadEvent::Opened {
                     source,
                     business_domain,
+                    pipeline,
+                    stage,
                     ..
                 } => {
                     way = Way {
+                        pipeline: *pipeline,
+                        lost: BTreeSet::new(),
                         source: Some(*source),
                         business_domain: *business_domain,
-                        steps: vec![(LeadStage::New, at)],
+                        steps: vec![(*stage, at)],
                         came: Some(change.recorded.commit.at),
                     };
                 }
@@ -73,12 +103,17 @@ impl Projection for Funnel {
                     way.business_domain = Some(*business_domain);
                 }
                 LeadEvent::DomainCleared {} => way.business_domain = None,
-                // A step that the table does not have is the undo of the one before.
-                LeadEvent::StageChanged { from, to, .. } if !from.can_move_to(*to) => {
+                LeadEvent::StageChanged { to, .. } if change.undoes() && way.came_from(*to) => {
                     way.steps.pop();
+                    way.lost.remove(&way.steps.len());
                 }
-                LeadEvent::StageChanged { to, .. } => way.steps.push((*to, at)),
-                LeadEvent::Transferred { .. } => way.steps.push((LeadStage::Transferred, at)),
+                LeadEvent::StageChanged { to, outcome, .. } => {
+                    if *outcome == Outcome::Lost {
+                        way.lost.insert(way.steps.len());
+                    }
+                    way.steps.push((*to, at));
+                }
+                LeadEvent::Transferred { to, .. } => way.steps.push((*to, at)),
                 LeadEvent::ContactLinked { .. }
                 | LeadEvent::MessagesRecorded { .. }
                 | LeadEvent::MessagesWithdrawn { .. }
@@ -103,8 +138,10 @@ impl Projection for Funnel {
         };
         let domain = way.business_domain.map_or("", BusinessDomain::as_str);
         let measures = way.measures();
-        let by = |slot: &String, stage: LeadStage, measure: &String| {
-            let key = [slot, source.as_str(), domain, stage.as_str(), measure];
+        let by = |slot: &String, stage: StageKey, measure: &String| {
+            let pipeline = way.pipeline;
+            let place = pipelines::word(Place { pipeline, stage });
+            let key = [slot, source.as_str(), domain, &place, measure];
             (key.map(ToOwned::to_owned).to_vec(), 1)
         };
         slots::of(came)
@@ -139,16 +176,28 @@ impl Way {
             .or_else(|| Timestamp::from_millisecond(*first).ok())
     }
 
+    /// Whether it stood there before its last step.
+    fn came_from(&self, stage: StageKey) -> bool {
+        let before = self.steps.len().checked_sub(2);
+        before.is_some_and(|before| self.steps[before].0 == stage)
+    }
+
+    /// Before there were other pipelines, the stage alone told.
+    fn is_lost(&self, step: usize) -> bool {
+        let usual = self.pipeline == usual() && self.steps[step].0 == built_in::LOST;
+        usual || self.lost.contains(&step)
+    }
+
     /// What it counts for, stage by stage.
-    fn measures(&self) -> Vec<(LeadStage, String)> {
+    fn measures(&self) -> Vec<(StageKey, String)> {
         let mut measures = Vec::new();
         for (index, (stage, entered)) in self.steps.iter().enumerate() {
-            if *stage == LeadStage::Lost {
+            if self.is_lost(index) {
                 continue;
             }
             measures.push((*stage, ENTERED.to_owned()));
-            if let Some((next, left)) = self.steps.get(index + 1) {
-                let outcome = if *next == LeadStage::Lost {
+            if let Some((_, left)) = self.steps.get(index + 1) {
+                let outcome = if self.is_lost(index + 1) {
                     DROPPED
                 } else {
                     REACHED
@@ -165,7 +214,9 @@ impl Way {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FunnelStage {
     /// Which.
-    pub stage: LeadStage,
+    pub stage: StageKey,
+    /// As people name it.
+    pub name: String,
     /// Leads that entered it.
     pub entered: u64,
     /// Leads that reached the next stage from it.
@@ -183,19 +234,21 @@ pub struct FunnelStage {
 pub struct FunnelView {
     /// Leads that came in.
     pub total: u64,
-    /// Leads that became sales.
+    /// Leads that were won: in `sales-team`, those that became sales.
     pub transferred: u64,
     /// Their share, from 0 to 1; nothing where none came in.
     pub conversion: Option<f64>,
-    /// Every stage but `lost`, in order.
+    /// Every stage but those that mean it was lost, in order.
     pub stages: Vec<FunnelStage>,
     /// The zone whose days `from` and `to` name.
     pub time_zone: String,
 }
 
 /// Which leads a funnel counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Which {
+    /// What they follow.
+    pub pipeline: Table,
     /// When they came in.
     pub when: When,
     /// Where they came from.
@@ -212,51 +265,57 @@ pub async fn read(reader: &Reader, which: &Which) -> Result<FunnelView, ReadErro
     let only: Vec<_> = source.into_iter().chain(domain).collect();
     let by = ["stage", "measure"];
     let counts = slots::counted::<Funnel>(reader, which.when.period, &only, &by).await?;
-    Ok(view(&counts, &which.when.zone))
+    Ok(view(&counts, &which.pipeline, &which.when.zone))
 }
 
-fn view(counts: &Counts, zone: &str) -> FunnelView {
+fn view(counts: &Counts, table: &Table, zone: &str) -> FunnelView {
     let counts: BTreeMap<_, _> = counts
         .iter()
         .map(|(key, count)| ((key[0].as_str(), key[1].as_str()), count.unsigned_abs()))
         .collect();
-    let count = |stage: LeadStage, measure: &str| {
-        let found = counts.get(&(stage.as_str(), measure));
-        found.copied().unwrap_or(0)
+    let word = |stage: StageKey| {
+        let pipeline = table.key;
+        pipelines::word(Place { pipeline, stage })
     };
-    let stages = LeadStage::ALL
-        .iter()
-        .filter(|stage| **stage != LeadStage::Lost)
-        .map(|stage| {
-            let (entered, reached) = (count(*stage, ENTERED), count(*stage, REACHED));
-            let times = counts.iter().filter(|((of, _), _)| *of == stage.as_str());
-            FunnelStage {
-                stage: *stage,
-                entered,
-                reached,
-                dropped: count(*stage, DROPPED),
-                // Nothing comes after the last stage.
-                conversion: if stage.next().is_empty() {
-                    None
-                } else {
-                    share(reached, entered)
-                },
-                median_seconds: histogram::median(
-                    times.map(|((_, measure), count)| (*measure, *count)),
-                ),
-            }
-        });
-    let (total, transferred) = (
-        count(LeadStage::New, ENTERED),
-        count(LeadStage::Transferred, ENTERED),
-    );
+    let stages = table.stages.iter();
+    let stages = stages.filter(|stage| stage.outcome != Outcome::Lost);
+    let stages = stages.map(|stage| stage_view(&counts, stage, &word(stage.key)));
+    let shown = stages.filter_map(|(stage, shown)| shown.then_some(stage));
+    let stages: Vec<FunnelStage> = shown.collect();
+    let entered: u64 = stages.iter().map(|stage| stage.entered).sum();
+    let reached: u64 = stages.iter().map(|stage| stage.reached).sum();
+    // Of each lead one stage is the last one; from all others it reached another.
+    let total = entered.saturating_sub(reached);
+    let is_won = |stage: &&FunnelStage| table.outcome(stage.stage) == Outcome::Won;
+    let won = stages.iter().filter(is_won);
+    let won = won.map(|stage| stage.entered - stage.reached).sum();
     FunnelView {
         total,
-        transferred,
-        conversion: share(transferred, total),
-        stages: stages.collect(),
+        transferred: won,
+        conversion: share(won, total),
+        stages,
         time_zone: zone.to_owned(),
     }
+}
+
+type ByStage<'a> = BTreeMap<(&'a str, &'a str), u64>;
+
+/// A stage, and whether it is shown: a retired one is where it has leads.
+fn stage_view(counts: &ByStage<'_>, stage: &Stage, word: &str) -> (FunnelStage, bool) {
+    let count = |measure: &str| counts.get(&(word, measure)).copied().unwrap_or(0);
+    let (entered, reached) = (count(ENTERED), count(REACHED));
+    let times = counts.iter().filter(|((of, _), _)| *of == word);
+    let view = FunnelStage {
+        stage: stage.key,
+        name: stage.name.clone(),
+        entered,
+        reached,
+        dropped: count(DROPPED),
+        // Nothing comes after a last stage.
+        conversion: share(reached, entered).filter(|_| !stage.next.is_empty()),
+        median_seconds: histogram::median(times.map(|((_, measure), count)| (*measure, *count))),
+    };
+    (view, !stage.retired || entered > 0)
 }
 
 /// A share, rounded to four digits.

@@ -10,6 +10,7 @@ mod expand;
 pub mod leads;
 pub mod list;
 pub mod page;
+pub mod pipelines;
 mod removed;
 pub mod reports;
 pub mod sales;
@@ -20,6 +21,7 @@ use commands::desk::Desk;
 use commands::http::access::open_to;
 use commands::http::answer::Acknowledged;
 use commands::phones::PhoneRegion;
+use commands::pipelines::Pipelines;
 use domain::key::Role;
 use jiff::tz::TimeZone;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,6 +38,8 @@ pub struct ReadApi {
     pub acknowledged: Acknowledged,
     /// For reads of how it was.
     pub desk: Desk,
+    /// How pipelines stand.
+    pub pipelines: Pipelines,
     /// Whose days periods are made of.
     pub zone: TimeZone,
     /// The country of phones that name none.
@@ -61,6 +65,9 @@ pub fn router(api: ReadApi) -> OpenApiRouter {
         .routes(open_to(Role::Analyst, routes!(contacts::list)))
         .routes(open_to(Role::Analyst, routes!(contacts::card)))
         .routes(open_to(Role::Analyst, routes!(contacts::timeline)))
+        .routes(open_to(Role::Analyst, routes!(pipelines::list)))
+        .routes(open_to(Role::Analyst, routes!(pipelines::card)))
+        .routes(open_to(Role::Analyst, routes!(pipelines::timeline)))
         .routes(open_to(Role::Analyst, routes!(dashboard::dashboard)))
         .routes(open_to(Role::Analyst, routes!(dashboard::leads_by_stage)))
         .routes(open_to(Role::Analyst, routes!(dashboard::sales_by_stage)))

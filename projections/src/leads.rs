@@ -8,16 +8,18 @@ use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::details::{LeadField, MAX_FIELD};
 use domain::lead::scoring::Score;
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
+use domain::pipeline::table::{Kind, Place};
 use domain::{tags, text};
 use journal::store::Loaded;
 
 use crate::change::Change;
 use crate::columns::{
     self, Column, Kept, Label, Listed, Measure, choice, created, folded, kept_as, key, order,
-    since, updated, words,
+    place, since, updated, words,
 };
 use crate::db::{Value, signed};
+use crate::pipelines;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
 
@@ -65,9 +67,11 @@ impl Projection for Leads {
             return Vec::new();
         };
         let measures = [("leads", 1), ("messages", signed(lead.message_count))];
+        let (pipeline, stage) = (lead.pipeline, lead.stage);
+        let stands = pipelines::word(Place { pipeline, stage });
         let by = |slot: String| {
             measures.map(|(measure, count)| {
-                let key = vec![slot.clone(), measure.to_owned(), lead.stage.to_string()];
+                let key = vec![slot.clone(), measure.to_owned(), stands.clone()];
                 (key, count)
             })
         };
@@ -78,12 +82,10 @@ impl Projection for Leads {
 impl Listed for Leads {
     type View = LeadView;
     const LISTED_BY: &'static [Column<LeadView>] = &[
-        choice(
-            &["stage"],
-            "Only in this stage.",
-            || words(LeadStage::ALL, LeadStage::as_str),
-            |lead| lead.stage.as_str().into(),
-        ),
+        place(Kind::Lead, |lead| {
+            let (pipeline, stage) = (lead.pipeline, lead.stage);
+            pipelines::word(Place { pipeline, stage }).into()
+        }),
         choice(
             &["source"],
             "Only from here.",

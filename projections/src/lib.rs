@@ -6,7 +6,7 @@
 //! - [`period`], [`slots`]: when something came in, and how that is counted
 //! - [`before`]: the versions before those of today
 //! - [`columns`], [`question`]: by what a list is filtered and sorted, and the query that answers
-//! - [`listing`]: a screen with a row for each small thing: [`due`], [`deliveries`], [`addresses`]
+//! - [`listing`]: a screen with a row for each small thing: [`due`], [`deliveries`], [`addresses`], [`pipelines`]
 //! - [`ticker`]: turns what is due into commands; `timed`: of which aggregates
 //! - [`follower`]: feeds them; rows and checkpoint move in one transaction
 //! - [`registry`]: generations of tables, their checkpoints and keepers
@@ -39,6 +39,7 @@ pub mod listing;
 pub mod meters;
 mod older;
 pub mod period;
+pub mod pipelines;
 pub mod progress;
 pub mod projection;
 pub mod question;
@@ -70,6 +71,7 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         screen::<before::Leads>(),
         screen_as::<before::Leads>(2),
         screen::<sales::Sales>(),
+        screen_as::<sales::Sales>(3),
         screen::<before::Sales>(),
         screen::<contacts::Contacts>(),
         screen::<before::ContactsWithoutLabels>(),
@@ -82,6 +84,7 @@ pub fn screens() -> Arc<[Box<dyn Screen>]> {
         listing::<deliveries::Deliveries>(),
         listing::<before::Deliveries>(),
         listing::<addresses::Addresses>(),
+        listing::<pipelines::Declared>(),
         listing::<due::Due>(),
         listing::<before::Due>(),
     ];

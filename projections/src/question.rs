@@ -13,7 +13,7 @@
 use journal::token::Token;
 use sea_query::{Expr, ExprTrait as _, Func, JoinType, Order, Query, SelectStatement, UnionType};
 
-use crate::columns::{Kept, Role};
+use crate::columns::{Kept, Role, Words};
 use crate::db::{Db, Value};
 use crate::table::{LABELLED, Tables};
 
@@ -22,13 +22,19 @@ pub const ID: &str = "id";
 /// How far is counted: beyond it there are just more.
 pub const MAX_COUNT: u64 = 10_000;
 
+/// Ranges that are merged at most: SQLite takes 500. Where more words are open than that, records are
+/// filtered instead.
+const MAX_MERGED: usize = 400;
+
 /// What is asked of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
     /// Columns that hold one of these values.
     pub equal: Vec<(&'static str, Vec<Value>)>,
-    /// Columns of few words, and the one that is wanted.
-    pub chosen: Vec<(&'static str, &'static str)>,
+    /// Columns of few words, and those that are wanted.
+    pub chosen: Vec<(&'static str, Vec<String>)>,
+    /// The words of places in pipelines.
+    pub places: Vec<String>,
     /// Words that a record is found by, each with its kind: it has all of them.
     pub labels: Vec<(&'static str, String)>,
     /// Ranges: column, first value, and the value that is behind the last.
@@ -85,7 +91,7 @@ impl Question {
     /// The rows: id, body, and the value that they are in the order of, where that is not the id.
     #[must_use]
     pub fn select(&self, db: &Db, tables: &Tables, of: &Token, kept: &[Kept]) -> SelectStatement {
-        let branch = |words: &[(&'static str, &'static str)]| {
+        let branch = |words: &[(&'static str, Vec<String>)]| {
             let mut query = Query::select();
             query.columns(self.columns());
             match (self.leading(), db) {
@@ -117,7 +123,7 @@ impl Question {
         query: &mut SelectStatement,
         tables: &Tables,
         of: &Token,
-        words: &[(&'static str, &'static str)],
+        words: &[(&'static str, Vec<String>)],
         label: &(&'static str, String),
     ) {
         let mut record = Query::select();
@@ -155,7 +161,7 @@ impl Question {
     #[must_use]
     pub fn count(&self, tables: &Tables, of: &Token, kept: &[Kept]) -> SelectStatement {
         let orders = kept.iter().find(|kept| matches!(kept.role, Role::Order(_)));
-        let branch = |words: &[(&'static str, &'static str)]| {
+        let branch = |words: &[(&'static str, Vec<String>)]| {
             let mut query = Query::select();
             query.column(ID);
             self.narrow(&mut query, tables, of, words);
@@ -182,14 +188,18 @@ impl Question {
         &self,
         tables: &Tables,
         kept: &[Kept],
-        branch: impl Fn(&[(&'static str, &'static str)]) -> SelectStatement,
+        branch: impl Fn(&[(&'static str, Vec<String>)]) -> SelectStatement,
     ) -> SelectStatement {
         let few = !self.equal.is_empty() || !self.labels.is_empty();
         let alone = self.chosen.is_empty() || few;
         if alone || tables.version() < self.merges_since {
             return branch(&self.chosen);
         }
-        let mut branches = self.combinations(kept).into_iter();
+        let combinations = self.combinations(kept);
+        if combinations.len() > MAX_MERGED {
+            return branch(&self.chosen);
+        }
+        let mut branches = combinations.into_iter();
         let first = branches.next().unwrap_or_default();
         let mut query = branch(&first);
         for words in branches {
@@ -199,18 +209,22 @@ impl Question {
     }
 
     /// Every way to fill in all choices that has what is chosen.
-    fn combinations(&self, kept: &[Kept]) -> Vec<Vec<(&'static str, &'static str)>> {
+    fn combinations(&self, kept: &[Kept]) -> Vec<Vec<(&'static str, Vec<String>)>> {
         let mut all = vec![Vec::new()];
         for column in kept {
             let Role::Choice(words) = column.role else {
                 continue;
             };
             let chosen = self.chosen.iter().find(|(name, _)| *name == column.name);
-            let words = chosen.map_or_else(words, |(_, word)| vec![*word]);
+            let words = match (chosen, words) {
+                (Some((_, chosen)), _) => chosen.clone(),
+                (None, Words::Places(_)) => self.places.clone(),
+                (None, Words::Fixed(words)) => words().into_iter().map(ToOwned::to_owned).collect(),
+            };
             let with = |known: Vec<_>| {
-                let with = move |word: &&'static str| {
-                    let next = std::iter::once((column.name, *word));
-                    known.iter().copied().chain(next).collect()
+                let with = move |word: &String| {
+                    let next = std::iter::once((column.name, vec![word.clone()]));
+                    known.iter().cloned().chain(next).collect()
                 };
                 words.iter().map(with).collect::<Vec<Vec<_>>>()
             };
@@ -224,7 +238,7 @@ impl Question {
         query: &mut SelectStatement,
         tables: &Tables,
         of: &Token,
-        words: &[(&'static str, &'static str)],
+        words: &[(&'static str, Vec<String>)],
     ) {
         if let Some(label) = self.leading() {
             query.from_subquery(labelled(tables, of, label), "found");
@@ -238,7 +252,7 @@ impl Question {
         query: &mut SelectStatement,
         tables: &Tables,
         of: &Token,
-        words: &[(&'static str, &'static str)],
+        words: &[(&'static str, Vec<String>)],
     ) {
         let leading = self.leading();
         query.from(tables.records());
@@ -260,7 +274,10 @@ impl Question {
                 Some(_) => Expr::expr(Func::coalesce([held, Expr::val("")])),
                 None => held,
             };
-            query.and_where(held.eq(*word));
+            query.and_where(match word.as_slice() {
+                [word] => held.eq(word.as_str()),
+                words => held.is_in(words.iter().map(String::as_str)),
+            });
         }
         for (column, from, to) in &self.ranges {
             query.and_where(Expr::col(*column).gte(bound(from)));

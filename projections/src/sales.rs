@@ -4,15 +4,17 @@ use commands::http::views::SaleView;
 use cqrs_es::Aggregate as _;
 use domain::id::SaleId;
 use domain::money::{Currency, Money};
+use domain::pipeline::table::{Kind, Place};
 use domain::sale::aggregate::Sale;
-use domain::sale::stage::SaleStage;
 use journal::store::Loaded;
 
 use crate::change::Change;
 use crate::columns::{
-    self, Column, Kept, Listed, Measure, choice, created, kept_as, key, order, updated, words,
+    self, Column, Kept, Listed, Measure, choice, created, kept_as, key, order, place, updated,
+    words,
 };
 use crate::db::Value;
+use crate::pipelines;
 use crate::projection::{Projection, Shown};
 use crate::slots::{self, CAME, SLOT, Slotted};
 use crate::total;
@@ -22,7 +24,7 @@ pub struct Sales;
 
 impl Projection for Sales {
     const NAME: &'static str = "sales";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Sale::TYPE;
     type Record = Loaded<Sale>;
@@ -46,10 +48,12 @@ impl Projection for Sales {
         };
         let [high, low] = total::parts(sale.amount);
         let measures = [("sales", 1), high, low];
+        let (pipeline, stage) = (sale.pipeline, sale.stage);
+        let stands = pipelines::word(Place { pipeline, stage });
         let by = |slot: String| {
             measures.map(|(measure, count)| {
-                let (stage, currency) = (sale.stage, sale.amount.currency);
-                let key = [&slot, stage.as_str(), currency.as_str(), measure];
+                let currency = sale.amount.currency;
+                let key = [&slot, stands.as_str(), currency.as_str(), measure];
                 (key.map(ToOwned::to_owned).to_vec(), count)
             })
         };
@@ -60,12 +64,10 @@ impl Projection for Sales {
 impl Listed for Sales {
     type View = SaleView;
     const LISTED_BY: &'static [Column<SaleView>] = &[
-        choice(
-            &["stage"],
-            "Only in this stage.",
-            || words(SaleStage::ALL, SaleStage::as_str),
-            |sale| sale.stage.as_str().into(),
-        ),
+        place(Kind::Sale, |sale| {
+            let (pipeline, stage) = (sale.pipeline, sale.stage);
+            pipelines::word(Place { pipeline, stage }).into()
+        }),
         kept_as(
             CAME,
             created("was opened", |sale| slots::came(sale.created_at).into()),

@@ -1,4 +1,4 @@
-//! Everything that happened to a lead, a sale or a contact: who, when, from where, and what was
+//! Everything that happened to a lead, a sale, a contact or a pipeline: who, when, from where, and what was
 //! before and after.
 //!
 //! Read from the log itself: a stream is a timeline already, and a copy would only be later.
@@ -11,12 +11,16 @@ mod changes;
 mod origin;
 pub mod record;
 
+use std::fmt::Display;
+
 use commands::desk::Desk;
 use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
+use domain::pipeline::PipelineId;
+use domain::pipeline::aggregate::Pipeline;
 use domain::sale::aggregate::Sale;
 use jiff::Timestamp;
 use journal::JournalError;
@@ -49,9 +53,9 @@ pub struct Happened {
     pub command: String,
     /// What happened: `lead.stage_changed`.
     pub event: String,
-    /// To what: `lead`, `sale` or `contact`.
+    /// To what: `lead`, `sale`, `contact` or `pipeline`.
     pub subject: String,
-    /// Its number.
+    /// Its number, or its key.
     pub id: String,
     /// What exactly.
     #[schema(value_type = Object)]
@@ -130,7 +134,17 @@ impl<'a> Timeline<'a> {
         self.told(happened::<Contact>(&contact)).await
     }
 
-    async fn entries(&self, category: &str, id: u64) -> Result<Vec<Followed>, JournalError> {
+    /// What happened to a pipeline; empty where it stands as it was built in.
+    pub async fn pipeline(&self, key: PipelineId) -> Result<Vec<Happened>, JournalError> {
+        let pipeline = self.entries(Pipeline::TYPE, key).await?;
+        self.told(happened::<Pipeline>(&pipeline)).await
+    }
+
+    async fn entries(
+        &self,
+        category: &str,
+        id: impl Display,
+    ) -> Result<Vec<Followed>, JournalError> {
         let bad = |bad: BadToken| JournalError::Malformed(bad.to_string());
         let workspace = self.workspace.as_str();
         let stream = StreamId::try_new(workspace, category, &id.to_string()).map_err(bad)?;

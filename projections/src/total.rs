@@ -42,6 +42,11 @@ impl Total {
         }
     }
 
+    /// Adds another sum.
+    pub const fn merge(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+
     /// So many minor units.
     #[must_use]
     pub const fn of_minor(minor: i128) -> Self {

@@ -105,7 +105,8 @@ pub fn raw<T: serde::Serialize>(value: &T) -> Result<Box<RawValue>, serde_json::
 #[cfg(test)]
 mod tests {
     use domain::lead::event::LeadEvent;
-    use domain::lead::stage::LeadStage;
+    use domain::pipeline::built_in;
+    use domain::pipeline::table::Outcome;
     use domain::sale::event::SaleEvent;
     use serde_json::value::RawValue;
 
@@ -118,15 +119,16 @@ mod tests {
     #[test]
     fn an_event_comes_back_as_it_was() {
         let event = LeadEvent::StageChanged {
-            from: LeadStage::New,
-            to: LeadStage::Lost,
+            from: built_in::NEW,
+            to: built_in::LOST,
+            outcome: Outcome::Lost,
             reason: Some("a \"quoted\" reason".into()),
         };
         let stored = encode(&event).unwrap();
         assert!(
             stored
                 .get()
-                .starts_with(r#"{"version":3,"type":"lead.stage_changed","payload":{"#)
+                .starts_with(r#"{"version":4,"type":"lead.stage_changed","payload":{"#)
         );
         assert_eq!(decode::<LeadEvent>(&stored).unwrap(), event);
     }
@@ -135,8 +137,9 @@ mod tests {
     fn an_old_event_is_brought_to_todays_version() {
         let old = r#"{"version":1,"type":"lead.stage_changed","payload":{"from":"new","to":"contacted"}}"#;
         let today = LeadEvent::StageChanged {
-            from: LeadStage::New,
-            to: LeadStage::Contacted,
+            from: built_in::NEW,
+            to: built_in::CONTACTED,
+            outcome: Outcome::Open,
             reason: None,
         };
         assert_eq!(decode::<LeadEvent>(&raw(old)).unwrap(), today);

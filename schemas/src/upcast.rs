@@ -13,6 +13,10 @@ fn step(name: &str, from: u16) -> Option<Step> {
         ("lead.stage_changed", 1) => Some(lead_stage_changed_1_to_2),
         ("unique.reserved", 1) => Some(unique_reserved_1_to_2),
         ("unique.released", 1) => Some(unique_released_1_to_2),
+        ("lead.opened", 1) => Some(lead_opened_1_to_2),
+        ("lead.transferred", 1) => Some(lead_transferred_1_to_2),
+        ("sale.opened", 1) => Some(sale_opened_1_to_2),
+        ("lead.stage_changed", 3) | ("sale.stage_changed", 2) => Some(stage_changed_with_outcome),
         // From these versions on a text is sealed when stored; opened, it reads as before.
         ("lead.stage_changed", 2) | ("lead.analyzed" | "sale.stage_changed" | "key.issued", 1) => {
             Some(as_it_was)
@@ -42,6 +46,38 @@ fn unique_reserved_1_to_2(mut payload: Value) -> Value {
 /// Version 2 says which attempt gave it back; before, whoever released a value freed it.
 fn unique_released_1_to_2(mut payload: Value) -> Value {
     payload["attempt"] = Value::Null;
+    payload
+}
+
+/// Version 2 says what it follows; before, all leads followed `sales-team`.
+fn lead_opened_1_to_2(mut payload: Value) -> Value {
+    payload["pipeline"] = Value::from("sales-team");
+    payload["stage"] = Value::from("new");
+    payload
+}
+
+/// Version 2 says where the lead came to, and where its sale begins; there was one way for each.
+fn lead_transferred_1_to_2(mut payload: Value) -> Value {
+    payload["to"] = Value::from("transferred");
+    payload["begins"] = json!({ "pipeline": "sales", "stage": "new" });
+    payload
+}
+
+/// Version 2 says what it follows; before, all sales followed `sales`.
+fn sale_opened_1_to_2(mut payload: Value) -> Value {
+    payload["pipeline"] = Value::from("sales");
+    payload["stage"] = Value::from("new");
+    payload
+}
+
+/// From here on a step says what it meant to stand there; before, the stage alone told.
+fn stage_changed_with_outcome(mut payload: Value) -> Value {
+    let outcome = match payload["to"].as_str() {
+        Some("lost") => "lost",
+        Some("paid") => "won",
+        Some(_) | None => "open",
+    };
+    payload["outcome"] = Value::from(outcome);
     payload
 }
 

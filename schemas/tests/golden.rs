@@ -16,13 +16,15 @@ use domain::key::{KeyEvent, Role};
 use domain::lead::details::LeadField;
 use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
 use domain::number::NumbersEvent;
+use domain::pipeline::event::PipelineEvent;
+use domain::pipeline::table::{Place, Stage, WonBy};
+use domain::pipeline::{StageKey, built_in, table};
 use domain::policy::{Mark, PolicyEvent, Start};
 use domain::quarantine::QuarantineEvent;
 use domain::sale::event::SaleEvent;
-use domain::sale::stage::SaleStage;
 use domain::unique::UniqueEvent;
 use domain::vault::VaultEvent;
 use domain::webhook::EventFilter;
@@ -177,12 +179,13 @@ fn a_stage_change_of_version_one_had_no_reason() {
     assert!(!old.contains("reason"), "{old}");
     let old = RawValue::from_string(old.trim().to_owned()).unwrap();
     let event = DomainEvent::decode("lead", &old).unwrap();
-    let (from, to) = (LeadStage::New, LeadStage::Contacted);
+    let (from, to) = (built_in::NEW, built_in::CONTACTED);
     assert_eq!(
         event,
         LeadEvent::StageChanged {
             from,
             to,
+            outcome: table::Outcome::Open,
             reason: None
         }
         .into()
@@ -205,11 +208,22 @@ fn samples() -> Vec<DomainEvent> {
         Email::try_new("o@example.com").unwrap(),
     );
     let at = "2026-02-21T16:55:38.144323Z".parse().unwrap();
+    let demo = Stage {
+        key: StageKey::literal("demo"),
+        name: "Demo shown".into(),
+        outcome: table::Outcome::Open,
+        next: vec![built_in::QUALIFIED, built_in::LOST],
+        retired: false,
+    };
+    let (stage, name) = (demo.key, demo.name.clone());
+    let programs = built_in::programs();
     vec![
         LeadEvent::Opened {
             source: LeadSource::Partner,
             business_domain: Some(BusinessDomain::First),
             contact: Some(ContactId(7)),
+            pipeline: built_in::SALES_TEAM,
+            stage: built_in::NEW,
         }
         .into(),
         LeadEvent::DomainSet {
@@ -221,8 +235,9 @@ fn samples() -> Vec<DomainEvent> {
         }
         .into(),
         LeadEvent::StageChanged {
-            from: LeadStage::New,
-            to: LeadStage::Lost,
+            from: built_in::NEW,
+            to: built_in::LOST,
+            outcome: table::Outcome::Lost,
             reason: Some("no budget".into()),
         }
         .into(),
@@ -240,19 +255,64 @@ fn samples() -> Vec<DomainEvent> {
         })
         .into(),
         LeadEvent::Transferred {
-            from: LeadStage::Qualified,
+            from: built_in::QUALIFIED,
+            to: built_in::TRANSFERRED,
             sale: SaleId(3),
             amount: money,
+            begins: Place::of_a_sale(),
         }
         .into(),
+        PipelineEvent::Opened {
+            key: programs.key,
+            kind: programs.kind,
+            name: programs.name.clone(),
+            won_by: WonBy::Step,
+            stages: programs.stages,
+        }
+        .into(),
+        PipelineEvent::Renamed {
+            from: programs.name,
+            to: "Courses".into(),
+        }
+        .into(),
+        PipelineEvent::StageAdded {
+            stage: demo,
+            place: 1,
+            from: vec![built_in::NEW],
+        }
+        .into(),
+        PipelineEvent::StageRenamed {
+            stage,
+            from: name,
+            to: "Shown".into(),
+        }
+        .into(),
+        PipelineEvent::StepsChanged {
+            stage,
+            from: vec![built_in::QUALIFIED, built_in::LOST],
+            to: vec![built_in::LOST],
+        }
+        .into(),
+        PipelineEvent::Reordered {
+            from: vec![built_in::NEW, built_in::LOST],
+            to: vec![built_in::LOST, built_in::NEW],
+        }
+        .into(),
+        PipelineEvent::StageRetired { stage }.into(),
+        PipelineEvent::StageRestored { stage }.into(),
+        PipelineEvent::Retired {}.into(),
+        PipelineEvent::Restored {}.into(),
         SaleEvent::Opened {
             lead: LeadId(1),
             amount: money,
+            pipeline: built_in::SALES,
+            stage: built_in::NEW,
         }
         .into(),
         SaleEvent::StageChanged {
-            from: SaleStage::New,
-            to: SaleStage::Kyc,
+            from: built_in::NEW,
+            to: built_in::KYC,
+            outcome: table::Outcome::Open,
             reason: None,
         }
         .into(),

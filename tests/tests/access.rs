@@ -93,6 +93,7 @@ async fn a_role_opens_its_routes_and_no_others(crm: Crm) {
             (_, path) if path.starts_with("/api/v1/webhooks") => 3,
             (&Method::GET, _) => 1,
             (_, path) if path.starts_with("/api/v1/automation") => 3,
+            (_, path) if path.starts_with("/api/v1/pipelines") => 3,
             _ => 2,
         };
         let open_to_forms = method == Method::POST && path == "/api/v1/leads";

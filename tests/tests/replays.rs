@@ -45,6 +45,7 @@ async fn a_read_model_is_rebuilt_while_reads_go_on(crm: Crm) {
             ("due", 1),
             ("funnel", 2),
             ("leads", 2),
+            ("pipelines", 1),
             ("reports", 1),
             ("sales", 1),
             ("webhooks", 1)

@@ -7,10 +7,10 @@
 #[path = "../benches/rapport/fill.rs"]
 mod fill;
 
+use domain::pipeline::built_in;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::lead::stage::LeadStage;
 use journal::sqlite::SqliteJournal;
 use journal::{Backend, Journal};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn filled(crm: &Crm, commits: u64) {
     let log = SqliteJournal::open(&crm.folder().join("data/log.db")).unwrap();
     let story = [
         vec![opened()],
-        vec![moved(LeadStage::New, LeadStage::Contacted)],
+        vec![moved(built_in::NEW, built_in::CONTACTED)],
     ];
     let leads = FIRST..=FIRST + commits / 2 - 1;
     fill(&Journal::from(Backend::Sqlite(log)), leads, |_| &story).await;

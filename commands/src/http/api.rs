@@ -15,6 +15,7 @@ use crate::contacts::Contacts;
 use crate::desk::Desk;
 use crate::numbers::Allocator;
 use crate::phones::PhoneRegion;
+use crate::pipelines::Pipelines;
 use crate::sales::Transfers;
 use crate::undo::Undoing;
 
@@ -28,6 +29,8 @@ pub struct Doors {
     pub desk: Desk,
     /// Numbers for new leads.
     pub numbers: Allocator,
+    /// The pipelines of workspaces.
+    pub pipelines: Pipelines,
     /// Leads to sales.
     pub transfers: Transfers,
     /// Contacts with their phones and emails.
@@ -73,8 +76,10 @@ impl Api {
     pub fn new(desk: Desk, settings: Settings, secret: &[u8]) -> Self {
         let numbers = Allocator::new(desk.clone());
         let contacts = Contacts::new(desk.clone(), numbers.clone(), secret);
+        let pipelines = Pipelines::new(desk.clone());
         Self(Arc::new(Doors {
-            transfers: Transfers::new(desk.clone(), numbers.clone()),
+            transfers: Transfers::new(desk.clone(), numbers.clone(), pipelines.clone()),
+            pipelines,
             undoing: Undoing::new(desk.clone(), contacts.clone()),
             contacts,
             answers: tokio::sync::OnceCell::new(),

@@ -11,6 +11,8 @@ use axum::extract::{Path, State};
 use domain::id::{ContactId, LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
+use domain::pipeline::built_in;
+use domain::pipeline::table::Table;
 
 use super::answer::Changed;
 use super::api::Api;
@@ -18,6 +20,7 @@ use super::caller::Caller;
 use super::extract::{Body, Id, OptionalBody, Params};
 use super::problem::Problem;
 use super::views::{LeadView, SaleView};
+use crate::sales::Handover;
 use asks::{
     AddNote, AddTag, ChangeLeadStage, DescribeLead, OpenLead, RecordMessages, TransferLead,
     TransferParams, checked_reason,
@@ -32,7 +35,7 @@ pub async fn open(
     Body(ask): Body<OpenLead>,
 ) -> Result<Changed<LeadView>, Problem> {
     let origin = caller.origin();
-    let opening = ask.opening(&api, caller.role)?;
+    let opening = ask.opening(&api, &caller).await?;
     let contact = opening.contact(&api, &origin).await?;
     let id = LeadId(api.numbers.next(NumberKind::Lead, &origin).await?);
     let command = opening.command(contact);
@@ -83,6 +86,7 @@ pub async fn change_stage(
         to: stage,
         seen,
         reason: checked_reason(reason.as_deref())?,
+        table: followed(&api, id, &caller).await?,
     };
     send(&api, LeadId(id), command, &caller).await
 }
@@ -158,18 +162,24 @@ pub async fn transfer(
     Params(ask): Params<TransferParams>,
     OptionalBody(body): OptionalBody<TransferLead>,
 ) -> Result<Changed<SaleView>, Problem> {
-    let amount = ask.amount(&body, api.settings.currency)?;
-    let (id, sale) = api
-        .transfers
-        .transfer(
-            LeadId(id),
-            amount,
-            api.gate(),
-            &caller.changing::<Lead>(LeadId(id)),
-        )
-        .await?;
+    let handover = Handover {
+        amount: ask.amount(&body, api.settings.currency)?,
+        gate: api.gate(),
+        pipeline: body.pipeline.unwrap_or(built_in::SALES),
+    };
+    let (lead, transfers) = (LeadId(id), &api.transfers);
+    let origin = caller.changing::<Lead>(lead);
+    let (id, sale) = transfers.transfer(lead, handover, &origin).await?;
     let view = SaleView::found(id, &sale)?;
     Ok(api.changed(view, sale.position()).version(sale.version))
+}
+
+/// The pipeline of a lead, as it stands now.
+async fn followed(api: &Api, id: u64, caller: &Caller) -> Result<Table, Problem> {
+    let lead = api.desk.load::<Lead>(&caller.workspace, LeadId(id)).await?;
+    let open = lead.state.open.as_ref();
+    let pipeline = open.map_or(built_in::SALES_TEAM, |lead| lead.pipeline);
+    Ok(api.pipelines.followed(&caller.workspace, pipeline).await?)
 }
 
 async fn send(

@@ -19,7 +19,8 @@ use crate::desk::Unanswered;
 use crate::precondition::mismatch;
 use crate::sales::TransferError;
 
-const TRANSITION: (&str, &str) = ("/problems/forbidden-transition", "Forbidden transition");
+pub(super) const TRANSITION: (&str, &str) =
+    ("/problems/forbidden-transition", "Forbidden transition");
 const STALE: (&str, &str) = ("/problems/stale", "The screen is stale");
 const GATE: (&str, &str) = ("/problems/transfer-gate", "Not ready for sales");
 
@@ -31,9 +32,9 @@ impl From<LeadError> for Problem {
             LeadError::NotOpen => Self::not_found(detail).field("id"),
             LeadError::AlreadyOpen => conflict(("/problems/exists", "It exists already")),
             LeadError::Stale { .. } => conflict(STALE).field("seen"),
-            LeadError::Forbidden { .. } | LeadError::UseTransfer => {
-                conflict(TRANSITION).field("stage")
-            }
+            LeadError::NoStep(refusal) => refusal.into(),
+            LeadError::UseTransfer => conflict(TRANSITION).field("stage"),
+            LeadError::NoTransfer(_) => conflict(TRANSITION).field("pipeline"),
             LeadError::Closed { .. } => conflict(("/problems/closed", "The lead is closed")),
             LeadError::AlreadyTransferred { .. } => {
                 conflict(("/problems/already-transferred", "Already transferred"))
@@ -60,7 +61,7 @@ impl From<SaleError> for Problem {
             SaleError::NotOpen => Self::not_found(detail).field("id"),
             SaleError::AlreadyOpen { .. } => conflict(("/problems/exists", "It exists already")),
             SaleError::Stale { .. } => conflict(STALE).field("seen"),
-            SaleError::Forbidden { .. } => conflict(TRANSITION).field("stage"),
+            SaleError::NoStep(refusal) => refusal.into(),
             SaleError::Closed { .. } => {
                 conflict(("/problems/closed", "The sale is closed")).field("amount")
             }
@@ -118,6 +119,8 @@ impl From<TransferError> for Problem {
         match error {
             TransferError::Lead(error) => error.into(),
             TransferError::Sale(error) => error.into(),
+            TransferError::Pipeline(error) => error.into(),
+            TransferError::Journal(error) => error.into(),
             TransferError::Number(error) => error.into(),
         }
     }

@@ -3,9 +3,10 @@
 use axum::extract::State;
 use domain::id::SaleId;
 use domain::money::{Currency, Money};
+use domain::pipeline::table::Table;
+use domain::pipeline::{StageKey, built_in};
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
-use domain::sale::stage::SaleStage;
 use serde::Deserialize;
 use serde_json::Number;
 use utoipa::ToSchema;
@@ -24,9 +25,9 @@ use super::views::SaleView;
 #[serde(deny_unknown_fields)]
 pub struct ChangeSaleStage {
     /// Where to.
-    pub stage: SaleStage,
+    pub stage: StageKey,
     /// The stage you were looking at; another one by now is refused.
-    pub seen: Option<SaleStage>,
+    pub seen: Option<StageKey>,
     /// Why.
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
@@ -79,8 +80,17 @@ pub async fn change_stage(
         to: stage,
         seen,
         reason: checked_reason(reason.as_deref())?,
+        table: followed(&api, id, &caller).await?,
     };
     send(&api, id, command, &caller).await
+}
+
+/// The pipeline of a sale, as it stands now.
+async fn followed(api: &Api, id: u64, caller: &Caller) -> Result<Table, Problem> {
+    let sale = api.desk.load::<Sale>(&caller.workspace, SaleId(id)).await?;
+    let open = sale.state.open.as_ref();
+    let pipeline = open.map_or(built_in::SALES, |sale| sale.pipeline);
+    Ok(api.pipelines.followed(&caller.workspace, pipeline).await?)
 }
 
 async fn send(

@@ -6,10 +6,10 @@ use domain::id::{ContactId, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
 use domain::lead::details::{Details, LeadField};
 use domain::lead::scoring::Recommendation;
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
+use domain::pipeline::{PipelineId, StageKey, built_in};
 use domain::sale::aggregate::Sale;
-use domain::sale::stage::SaleStage;
 use jiff::Timestamp;
 use journal::store::Loaded;
 use serde::{Deserialize, Serialize};
@@ -26,8 +26,11 @@ pub struct LeadView {
     pub id: u64,
     /// Where it came from.
     pub source: LeadSource,
+    /// What it follows.
+    #[serde(default = "sales_team")]
+    pub pipeline: PipelineId,
     /// Where it stands.
-    pub stage: LeadStage,
+    pub stage: StageKey,
     /// The line of business, where it is known.
     pub business_domain: Option<BusinessDomain>,
     /// Whose interest it is, where that is known.
@@ -72,6 +75,15 @@ pub struct LeadView {
     pub updated_at: Timestamp,
     /// How many events made it.
     pub version: u64,
+}
+
+/// What views from before pipelines are of.
+const fn sales_team() -> PipelineId {
+    built_in::SALES_TEAM
+}
+
+const fn sales() -> PipelineId {
+    built_in::SALES
 }
 
 /// Where a lead was found, as the links of a campaign say.
@@ -124,8 +136,11 @@ pub struct SaleView {
     pub id: u64,
     /// The lead it was.
     pub lead_id: u64,
+    /// What it follows.
+    #[serde(default = "sales")]
+    pub pipeline: PipelineId,
     /// Where it stands.
-    pub stage: SaleStage,
+    pub stage: StageKey,
     /// What it is worth, in whole units: 10000, or 99.9.
     #[schema(value_type = f64)]
     pub amount: Number,
@@ -212,6 +227,7 @@ impl LeadView {
         Some(Self {
             id: id.0,
             source: lead.source,
+            pipeline: lead.pipeline,
             stage: lead.stage,
             business_domain: lead.business_domain,
             contact_id: lead.contact.map(|ContactId(id)| id),
@@ -248,6 +264,7 @@ impl SaleView {
         Some(Self {
             id: id.0,
             lead_id: sale.lead.0,
+            pipeline: sale.pipeline,
             stage: sale.stage,
             amount: whole_units(sale.amount),
             currency: sale.amount.currency,

@@ -1,3 +1,4 @@
+use domain::pipeline::table::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::LeadSource;
+use domain::lead::source::LeadSource;
 use domain::policy::{Mark, PolicyId, Start};
 use journal::claim::ClaimKey;
 use journal::cursor::name_of;
@@ -131,6 +132,7 @@ async fn opened(desk: &Desk, lead: u64) {
         business_domain: None,
         contact: None,
         edit: Edit::default(),
+        begins: Place::of_a_lead(),
     };
     let origin = Origin::new(main_workspace(), "test");
     desk.send::<Lead>(LeadId(lead), open, &origin)

@@ -39,13 +39,19 @@ impl Policy for OpenSales {
     }
 
     async fn react(&self, fact: &Fact<'_>) -> Result<(), JournalError> {
-        let DomainEvent::Lead(LeadEvent::Transferred { sale, amount, .. }) = &fact.event else {
+        let DomainEvent::Lead(LeadEvent::Transferred {
+            sale,
+            amount,
+            begins,
+            ..
+        }) = &fact.event
+        else {
             return Ok(());
         };
         let id = fact.recorded.commit.id.as_str();
         let lead = id.parse().map(LeadId).map_err(JournalError::unavailable)?;
         let origin = fact.origin(POLICY, 0);
-        match open_sale(&self.desk, lead, *sale, *amount, &origin).await {
+        match open_sale(&self.desk, lead, *sale, (*amount, *begins), &origin).await {
             Ok(_) => Ok(()),
             Err(AggregateError::UserError(refusal)) => {
                 tracing::error!(%refusal, sale.id = %sale, "a transfer's sale was refused");
@@ -66,8 +72,10 @@ mod tests {
     use domain::lead::details::Edit;
     use domain::lead::event::Analysis;
     use domain::lead::scoring::{Recommendation, Score};
-    use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+    use domain::lead::source::{BusinessDomain, LeadSource};
     use domain::money::{Currency, Money};
+    use domain::pipeline::built_in;
+    use domain::pipeline::table::Place;
     use domain::policy::PolicyId;
     use domain::sale::aggregate::Sale;
     use jiff::Timestamp;
@@ -81,9 +89,10 @@ mod tests {
     use crate::desk::Desk;
     use crate::numbers::Allocator;
     use crate::origin::Origin;
+    use crate::pipelines::Pipelines;
     use crate::policies::cursor::State;
     use crate::policies::run;
-    use crate::sales::Transfers;
+    use crate::sales::{Handover, Transfers};
 
     const LEAD: LeadId = LeadId(1);
     const AMOUNT: Money = Money {
@@ -98,12 +107,21 @@ mod tests {
         }
     }
 
+    fn handover() -> Handover {
+        Handover {
+            amount: AMOUNT,
+            gate: gate(),
+            pipeline: built_in::SALES,
+        }
+    }
+
     async fn given_a_lead_ready_for_sales(desk: &Desk, origin: &Origin) {
         let score = Score::from_thousandths(750).unwrap();
         let to = |to| LeadCommand::ChangeStage {
             to,
             seen: None,
             reason: None,
+            table: built_in::sales_team(),
         };
         let commands = [
             LeadCommand::Open {
@@ -111,9 +129,10 @@ mod tests {
                 business_domain: Some(BusinessDomain::First),
                 contact: None,
                 edit: Edit::default(),
+                begins: Place::of_a_lead(),
             },
-            to(LeadStage::Contacted),
-            to(LeadStage::Qualified),
+            to(built_in::CONTACTED),
+            to(built_in::QUALIFIED),
             LeadCommand::RecordAnalysis(Analysis {
                 score,
                 recommendation: Recommendation::TransferToSales,
@@ -141,6 +160,8 @@ mod tests {
             sale: SaleId(9),
             amount: AMOUNT,
             gate: gate(),
+            table: built_in::sales_team(),
+            begins: Place::of_a_sale(),
         };
         desk.send::<Lead>(LEAD, transfer, &origin).await.unwrap();
 
@@ -180,12 +201,13 @@ mod tests {
                 tokio::spawn(run(policy, desk.clone(), Clock::System))
             })
             .collect();
-        let transfers = Transfers::new(desk.clone(), Allocator::new(desk.clone()));
-        let (sale, _) = transfers
-            .transfer(LEAD, AMOUNT, gate(), &origin)
-            .await
-            .unwrap();
-        let again = transfers.transfer(LEAD, AMOUNT, gate(), &origin).await;
+        let transfers = Transfers::new(
+            desk.clone(),
+            Allocator::new(desk.clone()),
+            Pipelines::new(desk.clone()),
+        );
+        let (sale, _) = transfers.transfer(LEAD, handover(), &origin).await.unwrap();
+        let again = transfers.transfer(LEAD, handover(), &origin).await;
         assert!(again.is_err(), "a lead is transferred once");
         let transferred = desk
             .load::<Lead>(&origin.workspace, LEAD)

@@ -1,5 +1,6 @@
 //! The aggregates whose changes people may undo, and how what reverses them is appended.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use cqrs_es::{Aggregate, AggregateError};
@@ -7,6 +8,7 @@ use domain::contact::aggregate::{Contact, ContactError};
 use domain::contact::command::ContactCommand;
 use domain::id::ContactId;
 use domain::lead::aggregate::Lead;
+use domain::pipeline::aggregate::Pipeline;
 use domain::sale::aggregate::Sale;
 use domain::undo::Reverse;
 use journal::JournalError;
@@ -14,13 +16,13 @@ use journal::envelope::Recorded;
 use journal::position::Position;
 use journal::store::Loaded;
 
-use super::{UndoError, Undoing, Undone, number};
+use super::{UndoError, Undoing, Undone};
 use crate::contacts::ContactsError;
 use crate::desk::Handled;
 use crate::origin::Origin;
 
 /// An aggregate whose changes people may undo.
-pub(super) trait Undoable: Handled<Id: From<u64>> + Reverse {
+pub(super) trait Undoable: Handled<Id: FromStr> + Reverse {
     /// Appends what reverses a change; `None` where the record has changed meanwhile.
     async fn append(
         undoing: &Undoing,
@@ -39,6 +41,8 @@ pub(super) trait Undoable: Handled<Id: From<u64>> + Reverse {
 impl Undoable for Lead {}
 
 impl Undoable for Sale {}
+
+impl Undoable for Pipeline {}
 
 impl Undoable for Contact {
     /// Through [`Contacts`]: a phone that comes back must be free.
@@ -76,13 +80,9 @@ macro_rules! all {
                 recorded: &Recorded,
                 origin: &Origin,
             ) -> Result<(Vec<Undone>, Position), UndoError> {
-                let category = recorded.commit.category.as_str();
-                let Some(id) = number(recorded) else {
-                    return Err(UndoError::Another(category.to_owned()));
-                };
-                match category {
+                match recorded.commit.category.as_str() {
                     $(<$aggregate as Aggregate>::TYPE => {
-                        self.reverse::<$aggregate>(id.into(), recorded, origin).await
+                        self.reverse::<$aggregate>(recorded, origin).await
                     })+
                     another => Err(UndoError::Another(another.to_owned())),
                 }

@@ -1,5 +1,7 @@
 //! A lead, a sale and a contact over a log in memory, and two desks that know nothing of each other.
 
+use domain::pipeline::table::{Place, Table};
+use domain::pipeline::{StageKey, built_in};
 use std::collections::BTreeMap;
 
 use commands::clock::Clock;
@@ -18,12 +20,11 @@ use domain::lead::command::LeadCommand;
 use domain::lead::details::{Edit, LeadField};
 use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use domain::sale::event::SaleEvent;
-use domain::sale::stage::SaleStage;
 use journal::Journal;
 use journal::entry::readable;
 use journal::memory::MemoryJournal;
@@ -117,11 +118,13 @@ impl World {
             business_domain: None,
             contact: None,
             edit: Edit::default(),
+            begins: Place::of_a_lead(),
         };
         desk.send::<Lead>(LeadId(1), open, &origin()).await.unwrap();
         let open = SaleCommand::Open {
             lead: LeadId(1),
             amount: WORTH,
+            begins: Place::of_a_sale(),
         };
         desk.send::<Sale>(SaleId(1), open, &origin()).await.unwrap();
         let card = Card {
@@ -287,9 +290,10 @@ fn on_a_lead(deed: &Deed) -> LeadCommand {
             increment: *increment,
         },
         Deed::Move(to) => LeadCommand::ChangeStage {
-            to: LeadStage::ALL[to % LeadStage::ALL.len()],
+            to: nth(&built_in::sales_team(), *to),
             seen: None,
             reason: None,
+            table: built_in::sales_team(),
         },
         Deed::Say(0, to) => LeadCommand::Describe {
             business_domain: Some(Some(
@@ -345,9 +349,10 @@ fn on_a_sale(deed: &Deed) -> SaleCommand {
         Deed::Say(..) | Deed::Phones(_) | Deed::Remove => 1,
     };
     SaleCommand::ChangeStage {
-        to: SaleStage::ALL[to % SaleStage::ALL.len()],
+        to: nth(&built_in::sales(), to),
         seen: None,
         reason: None,
+        table: built_in::sales(),
     }
 }
 
@@ -483,4 +488,8 @@ fn of_contact(event: &ContactEvent) -> Fact {
         | ContactEvent::ReservationLapsed {}
         | ContactEvent::Erased {} => unreachable!("not done here: {event:?}"),
     }
+}
+
+fn nth(table: &Table, place: usize) -> StageKey {
+    table.stages[place % table.stages.len()].key
 }

@@ -1,5 +1,7 @@
 //! What a lead decides, how facts change it, and why it refuses.
 
+use crate::pipeline::table::{NoStep, Outcome, Place, Table, WonBy};
+use crate::pipeline::{PipelineId, StageKey, built_in};
 use cqrs_es::Aggregate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use super::command::{Gate, LeadCommand};
 use super::details::{Details, Edit};
 use super::event::{Analysis, LeadEvent};
 use super::scoring::{Inputs, Score};
-use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use super::source::{BusinessDomain, LeadSource};
 use crate::event::{About, Decide, ERASED, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
 use crate::money::Money;
@@ -27,8 +29,14 @@ pub struct Lead {
 pub struct OpenLead {
     /// Where it came from.
     pub source: LeadSource,
+    /// What it follows.
+    #[serde(default = "default_pipeline")]
+    pub pipeline: PipelineId,
     /// Where it stands.
-    pub stage: LeadStage,
+    pub stage: StageKey,
+    /// What that meant when it came there; read models of an older version do not know it.
+    #[serde(default)]
+    pub outcome: Outcome,
     /// The line of business, where it is known.
     pub business_domain: Option<BusinessDomain>,
     /// Whose interest it is, where that is known.
@@ -41,12 +49,19 @@ pub struct OpenLead {
     pub analysis: Option<Analysis>,
     /// What it became.
     pub transfer: Option<(SaleId, Money)>,
+    /// Where that sale begins.
+    #[serde(default = "Place::of_a_sale")]
+    pub sale_begins: Place,
     /// What people write of it.
     #[serde(default)]
     pub details: Details,
     /// Whether somebody whom it is or was about was forgotten.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forgotten: bool,
+}
+
+const fn default_pipeline() -> PipelineId {
+    built_in::SALES_TEAM
 }
 
 /// Why a lead refuses.
@@ -62,18 +77,16 @@ pub enum LeadError {
     #[error("The lead was '{seen}' on your screen and is '{now}' by now; reload and decide again")]
     Stale {
         /// What the caller saw.
-        seen: LeadStage,
+        seen: StageKey,
         /// What is.
-        now: LeadStage,
+        now: StageKey,
     },
-    /// The table has no such step.
-    #[error("Cannot transition from '{from}' to '{to}'")]
-    Forbidden {
-        /// Where it stands.
-        from: LeadStage,
-        /// What was asked.
-        to: LeadStage,
-    },
+    /// The pipeline does not lead there.
+    #[error(transparent)]
+    NoStep(#[from] NoStep),
+    /// Its pipeline is won by a step.
+    #[error("Leads of pipeline '{0}' become no sales; PATCH /api/v1/leads/{{id}}/stage wins them")]
+    NoTransfer(PipelineId),
     /// A transfer needs an amount, so it has a command of its own.
     #[error(
         "A lead is transferred with POST /api/v1/leads/{{id}}/transfer?amount=…, which opens its sale"
@@ -92,7 +105,7 @@ pub enum LeadError {
     #[error("This lead is '{stage}', which is final; open a new lead instead")]
     Closed {
         /// The final stage.
-        stage: LeadStage,
+        stage: StageKey,
     },
     /// Not yet judged, or too long ago.
     #[error("This lead has no fresh analysis; POST /api/v1/leads/{{id}}/analyze first")]
@@ -131,7 +144,7 @@ impl LeadError {
 }
 
 impl Decide for Lead {
-    const STATE: u32 = 1;
+    const STATE: u32 = 2;
 
     fn decide(&self, command: LeadCommand) -> Result<Vec<LeadEvent>, LeadError> {
         match (&self.open, command) {
@@ -142,12 +155,15 @@ impl Decide for Lead {
                     business_domain,
                     contact,
                     edit,
+                    begins: Place { pipeline, stage },
                 },
             ) => {
                 let opened = LeadEvent::Opened {
                     source,
                     business_domain,
                     contact,
+                    pipeline,
+                    stage,
                 };
                 let known = Details::default().edit(&edit)?;
                 Ok(std::iter::once(opened).chain(known).collect())
@@ -165,15 +181,38 @@ impl Decide for Lead {
             (Some(lead), LeadCommand::AddTag { tag }) => lead.details.add_tag(&tag),
             (Some(lead), LeadCommand::RemoveTag { tag }) => lead.details.remove_tag(&tag),
             (Some(lead), LeadCommand::Note { text }) => Ok(vec![lead.details.note(&text)?]),
-            (Some(lead), LeadCommand::ChangeStage { to, seen, reason }) => {
-                lead.change_stage(to, seen, reason)
-            }
+            (
+                Some(lead),
+                LeadCommand::ChangeStage {
+                    to,
+                    seen,
+                    reason,
+                    table,
+                },
+            ) => lead.change_stage(to, seen, reason, &table),
             (Some(lead), LeadCommand::RecordMessages { increment }) => lead.record(increment),
             (Some(lead), LeadCommand::RecordAnalysis(analysis)) => lead.judge(analysis),
             (Some(_), LeadCommand::Compensate { events }) => Ok(events),
             (Some(lead), LeadCommand::Forget) => Ok(lead.forget()),
-            (Some(lead), LeadCommand::Transfer { sale, amount, gate }) => {
-                lead.transfer(sale, amount, gate)
+            (
+                Some(lead),
+                LeadCommand::Transfer {
+                    sale,
+                    amount,
+                    gate,
+                    table,
+                    begins,
+                },
+            ) => {
+                let to = lead.transfer(gate, &table)?;
+                let from = lead.stage;
+                Ok(vec![LeadEvent::Transferred {
+                    from,
+                    to,
+                    sale,
+                    amount,
+                    begins,
+                }])
             }
         }
     }
@@ -195,9 +234,9 @@ impl OpenLead {
     }
 
     fn alive(&self) -> Result<(), LeadError> {
-        match self.stage.next() {
-            [] => Err(LeadError::Closed { stage: self.stage }),
-            _ => Ok(()),
+        match self.outcome {
+            Outcome::Won | Outcome::Lost => Err(LeadError::Closed { stage: self.stage }),
+            Outcome::Open => Ok(()),
         }
     }
 
@@ -233,17 +272,38 @@ impl OpenLead {
 
     fn change_stage(
         &self,
-        to: LeadStage,
-        seen: Option<LeadStage>,
+        to: StageKey,
+        seen: Option<StageKey>,
         reason: Option<String>,
+        table: &Table,
     ) -> Result<Vec<LeadEvent>, LeadError> {
         let from = self.stage;
-        match seen {
-            _ if from == to => Ok(vec![]),
-            Some(seen) if seen != from => Err(LeadError::Stale { seen, now: from }),
-            _ if !from.can_move_to(to) => Err(LeadError::Forbidden { from, to }),
-            _ if to == LeadStage::Transferred => Err(LeadError::UseTransfer),
-            _ => Ok(vec![LeadEvent::StageChanged { from, to, reason }]),
+        if from == to {
+            return Ok(vec![]);
+        }
+        if let Some(seen) = seen.filter(|seen| *seen != from) {
+            return Err(LeadError::Stale { seen, now: from });
+        }
+        self.follows(table, to)?;
+        let outcome = table.step(from, to)?.outcome;
+        if (outcome, table.won_by) == (Outcome::Won, WonBy::Transfer) {
+            return Err(LeadError::UseTransfer);
+        }
+        Ok(vec![LeadEvent::StageChanged {
+            from,
+            to,
+            outcome,
+            reason,
+        }])
+    }
+
+    /// A table of another pipeline leads nowhere: who sent it knows this lead only by hearsay.
+    fn follows(&self, table: &Table, to: StageKey) -> Result<(), NoStep> {
+        let from = self.stage;
+        if table.key == self.pipeline {
+            Ok(())
+        } else {
+            Err(NoStep::Forbidden { from, to })
         }
     }
 
@@ -271,19 +331,16 @@ impl OpenLead {
         Ok(vec![LeadEvent::Analyzed(analysis)])
     }
 
-    fn transfer(
-        &self,
-        sale: SaleId,
-        amount: Money,
-        gate: Gate,
-    ) -> Result<Vec<LeadEvent>, LeadError> {
-        let (from, to) = (self.stage, LeadStage::Transferred);
+    /// The stage that a transfer leads to.
+    fn transfer(&self, gate: Gate, table: &Table) -> Result<StageKey, LeadError> {
         if let Some((sale, _)) = self.transfer {
             return Err(LeadError::AlreadyTransferred { sale });
         }
-        if !from.can_move_to(to) {
-            return Err(LeadError::Forbidden { from, to });
+        self.follows(table, self.stage)?;
+        if table.won_by == WonBy::Step {
+            return Err(LeadError::NoTransfer(self.pipeline));
         }
+        let to = table.transfer(self.stage)?.key;
         let fresh = self
             .analysis
             .as_ref()
@@ -296,7 +353,7 @@ impl OpenLead {
             });
         }
         self.business_domain.ok_or(LeadError::NoDomain)?;
-        Ok(vec![LeadEvent::Transferred { from, sale, amount }])
+        Ok(to)
     }
 }
 
@@ -314,17 +371,22 @@ impl Aggregate for Lead {
             source,
             business_domain,
             contact,
+            pipeline,
+            stage,
         } = event
         {
             self.open = Some(OpenLead {
                 source,
-                stage: LeadStage::New,
+                pipeline,
+                stage,
+                outcome: Outcome::Open,
                 business_domain,
                 contact,
                 message_count: 0,
                 unjudged_messages: 0,
                 analysis: None,
                 transfer: None,
+                sale_begins: Place::of_a_sale(),
                 details: Details::default(),
                 forgotten: false,
             });
@@ -343,7 +405,9 @@ impl OpenLead {
                 self.business_domain = Some(business_domain);
             }
             LeadEvent::ContactLinked { contact } => self.contact = Some(contact),
-            LeadEvent::StageChanged { to, .. } => self.stage = to,
+            LeadEvent::StageChanged { to, outcome, .. } => {
+                (self.stage, self.outcome) = (to, outcome);
+            }
             LeadEvent::MessagesRecorded { increment, total } => {
                 self.message_count = total;
                 self.unjudged_messages = self.unjudged_messages.saturating_add(increment.into());
@@ -375,11 +439,17 @@ impl OpenLead {
                 self.details.tags.remove(&tag);
             }
             LeadEvent::Noted { number, .. } => {
-                (self.details.notes, self.details.noted) = (number, true);
+                (self.details.notes, self.details.noted) = (self.details.notes.max(number), true);
             }
-            LeadEvent::Transferred { sale, amount, .. } => {
-                self.stage = LeadStage::Transferred;
-                self.transfer = Some((sale, amount));
+            LeadEvent::Transferred {
+                to,
+                sale,
+                amount,
+                begins,
+                ..
+            } => {
+                (self.stage, self.outcome) = (to, Outcome::Won);
+                (self.transfer, self.sale_begins) = (Some((sale, amount)), begins);
             }
         }
     }

@@ -1,12 +1,14 @@
 //! What may be asked of a lead.
 
+use crate::pipeline::table::{Place, Table};
+use crate::pipeline::{StageKey, built_in};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::details::Edit;
 use super::event::{Analysis, LeadEvent};
 use super::scoring::Score;
-use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use super::source::{BusinessDomain, LeadSource};
 use crate::id::{ContactId, SaleId};
 use crate::money::Money;
 
@@ -25,6 +27,9 @@ pub enum LeadCommand {
         /// What else is known.
         #[serde(default)]
         edit: Edit,
+        /// Where it begins.
+        #[serde(default = "Place::of_a_lead")]
+        begins: Place,
     },
     /// Say or correct what it is about and whose it is; what is `None` stays, `Some(None)` is not
     /// known after all.
@@ -57,11 +62,14 @@ pub enum LeadCommand {
     /// Move it along the pipeline.
     ChangeStage {
         /// Where to.
-        to: LeadStage,
+        to: StageKey,
         /// The stage the caller was looking at, to refuse a stale screen.
-        seen: Option<LeadStage>,
+        seen: Option<StageKey>,
         /// Why, in a person's words.
         reason: Option<String>,
+        /// The pipeline as it stands.
+        #[serde(default = "built_in::sales_team")]
+        table: Table,
     },
     /// Count messages exchanged with it.
     RecordMessages {
@@ -85,6 +93,12 @@ pub enum LeadCommand {
         amount: Money,
         /// The conditions it must pass.
         gate: Gate,
+        /// The pipeline as it stands.
+        #[serde(default = "built_in::sales_team")]
+        table: Table,
+        /// Where the sale begins.
+        #[serde(default = "Place::of_a_sale")]
+        begins: Place,
     },
 }
 

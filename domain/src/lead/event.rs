@@ -1,12 +1,14 @@
 //! Facts about a lead, with their stored names and versions.
 
+use crate::pipeline::table::{Outcome, Place};
+use crate::pipeline::{PipelineId, StageKey};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::details::LeadField;
 use super::scoring::{Recommendation, Score};
-use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use super::source::{BusinessDomain, LeadSource};
 use crate::event::stored;
 use crate::id::{ContactId, SaleId};
 use crate::money::Money;
@@ -24,6 +26,10 @@ pub enum LeadEvent {
         business_domain: Option<BusinessDomain>,
         /// Whose interest it is, where that is known.
         contact: Option<ContactId>,
+        /// What it follows; before version 2 all followed `sales-team`.
+        pipeline: PipelineId,
+        /// Where it begins.
+        stage: StageKey,
     },
     /// Its line of business became known, or was corrected.
     #[serde(rename = "lead.domain_set")]
@@ -41,9 +47,11 @@ pub enum LeadEvent {
     #[serde(rename = "lead.stage_changed")]
     StageChanged {
         /// Where it stood.
-        from: LeadStage,
+        from: StageKey,
         /// Where it stands.
-        to: LeadStage,
+        to: StageKey,
+        /// What that meant then.
+        outcome: Outcome,
         /// Why, in a person's words; version 1 had none, and version 2 did not seal it.
         reason: Option<String>,
     },
@@ -75,16 +83,20 @@ pub enum LeadEvent {
     /// It was judged by mistake, and had not been judged before.
     #[serde(rename = "lead.analysis_withdrawn")]
     AnalysisWithdrawn {},
-    /// It was handed to sales; from here on the sale is followed. It stands in `transferred` from then on,
-    /// without another event that says so.
+    /// It was handed to sales; from here on the sale is followed. It is won, without another event that
+    /// says so.
     #[serde(rename = "lead.transferred")]
     Transferred {
         /// Where it stood.
-        from: LeadStage,
+        from: StageKey,
+        /// Where it stands.
+        to: StageKey,
         /// The sale that it becomes.
         sale: SaleId,
         /// What the sale is worth.
         amount: Money,
+        /// Where the sale begins.
+        begins: Place,
     },
     /// One text was set, or cleared.
     #[serde(rename = "lead.field_changed")]
@@ -155,17 +167,17 @@ pub struct Analysis {
 }
 
 stored!(LeadEvent {
-    Opened = "lead.opened" v 1,
+    Opened = "lead.opened" v 2,
     DomainSet = "lead.domain_set" v 1,
     ContactLinked = "lead.contact_linked" v 1,
-    StageChanged = "lead.stage_changed" v 3 personal { reason: person },
+    StageChanged = "lead.stage_changed" v 4 personal { reason: person },
     MessagesRecorded = "lead.messages_recorded" v 1,
     Analyzed = "lead.analyzed" v 2 personal { reason: person },
     DomainCleared = "lead.domain_cleared" v 1,
     ContactUnlinked = "lead.contact_unlinked" v 1,
     MessagesWithdrawn = "lead.messages_withdrawn" v 1,
     AnalysisWithdrawn = "lead.analysis_withdrawn" v 1,
-    Transferred = "lead.transferred" v 1,
+    Transferred = "lead.transferred" v 2,
     FieldChanged = "lead.field_changed" v 1 personal { from: person, to: person },
     ExpectedAmountChanged = "lead.expected_amount_changed" v 1,
     TagAdded = "lead.tag_added" v 1 personal { tag: person },

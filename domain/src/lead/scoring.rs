@@ -12,12 +12,13 @@
 
 mod rules;
 
+use crate::pipeline::StageKey;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::stage::{BusinessDomain, LeadSource, LeadStage};
+use super::source::{BusinessDomain, LeadSource};
 use crate::words::words;
 pub use rules::Rules;
 
@@ -110,7 +111,7 @@ pub struct Inputs {
     /// Where it came from.
     pub source: LeadSource,
     /// Where it stands.
-    pub stage: LeadStage,
+    pub stage: StageKey,
     /// Messages so far.
     pub message_count: u64,
     /// Whether the line of business is known.
@@ -130,12 +131,13 @@ pub fn score(inputs: &Inputs) -> (Score, String) {
 #[cfg(test)]
 mod tests {
     use super::{Inputs, Recommendation, Rules, Score, score};
-    use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+    use crate::lead::source::{BusinessDomain, LeadSource};
+    use crate::pipeline::built_in;
 
     fn inputs() -> Inputs {
         Inputs {
             source: LeadSource::Partner,
-            stage: LeadStage::Qualified,
+            stage: built_in::QUALIFIED,
             message_count: 0,
             has_business_domain: true,
             business_domain: Some(BusinessDomain::First),

@@ -1,9 +1,10 @@
 //! What may be asked of a sale.
 
+use crate::pipeline::table::{Place, Table};
+use crate::pipeline::{StageKey, built_in};
 use serde::{Deserialize, Serialize};
 
 use super::event::SaleEvent;
-use super::stage::SaleStage;
 use crate::id::LeadId;
 use crate::money::Money;
 
@@ -17,6 +18,9 @@ pub enum SaleCommand {
         lead: LeadId,
         /// What it is worth.
         amount: Money,
+        /// Where it begins.
+        #[serde(default = "Place::of_a_sale")]
+        begins: Place,
     },
     /// Append what reverses an earlier change; asked behind a known commit only.
     Compensate {
@@ -31,10 +35,13 @@ pub enum SaleCommand {
     /// Move it along the pipeline.
     ChangeStage {
         /// Where to.
-        to: SaleStage,
+        to: StageKey,
         /// The stage the caller was looking at, to refuse a stale screen.
-        seen: Option<SaleStage>,
+        seen: Option<StageKey>,
         /// Why, in a person's words.
         reason: Option<String>,
+        /// The pipeline as it stands.
+        #[serde(default = "built_in::sales")]
+        table: Table,
     },
 }

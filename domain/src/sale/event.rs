@@ -1,9 +1,10 @@
 //! Facts about a sale, with their stored names and versions.
 
+use crate::pipeline::table::Outcome;
+use crate::pipeline::{PipelineId, StageKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::stage::SaleStage;
 use crate::event::stored;
 use crate::id::LeadId;
 use crate::money::Money;
@@ -19,14 +20,20 @@ pub enum SaleEvent {
         lead: LeadId,
         /// What it is worth.
         amount: Money,
+        /// What it follows; before version 2 all followed `sales`.
+        pipeline: PipelineId,
+        /// Where it begins.
+        stage: StageKey,
     },
     /// It moved on.
     #[serde(rename = "sale.stage_changed")]
     StageChanged {
         /// Where it stood.
-        from: SaleStage,
+        from: StageKey,
         /// Where it stands.
-        to: SaleStage,
+        to: StageKey,
+        /// What that meant then.
+        outcome: Outcome,
         /// Why, in a person's words.
         reason: Option<String>,
     },
@@ -41,7 +48,7 @@ pub enum SaleEvent {
 }
 
 stored!(SaleEvent {
-    Opened = "sale.opened" v 1,
-    StageChanged = "sale.stage_changed" v 2 personal { reason: person },
+    Opened = "sale.opened" v 2,
+    StageChanged = "sale.stage_changed" v 3 personal { reason: person },
     AmountChanged = "sale.amount_changed" v 1,
 });

@@ -31,7 +31,8 @@ impl Analyst for Rules {
 #[cfg(test)]
 mod tests {
     use domain::lead::scoring::{Inputs, Recommendation};
-    use domain::lead::stage::{LeadSource, LeadStage};
+    use domain::lead::source::LeadSource;
+    use domain::pipeline::built_in;
 
     use super::{Analyst, Rules};
 
@@ -39,7 +40,7 @@ mod tests {
     async fn the_rules_explain_every_point() {
         let inputs = Inputs {
             source: LeadSource::Scanner,
-            stage: LeadStage::New,
+            stage: built_in::NEW,
             message_count: 2,
             has_business_domain: false,
             business_domain: None,

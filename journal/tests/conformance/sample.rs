@@ -1,9 +1,10 @@
 //! Commits to append.
 
+use domain::pipeline::built_in;
+use domain::pipeline::table::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::LeadStage;
 use jiff::Timestamp;
 use journal::entry::readable;
 use journal::envelope::{Commit, CommitHash, Sealed};
@@ -41,8 +42,9 @@ pub fn recorded(total: u64) -> LeadEvent {
 pub fn lost(reason: &str) -> LeadEvent {
     let reason = Some(reason.to_owned());
     LeadEvent::StageChanged {
-        from: LeadStage::New,
-        to: LeadStage::Lost,
+        from: built_in::NEW,
+        to: built_in::LOST,
+        outcome: Outcome::Lost,
         reason,
     }
 }

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use commands::http::extract::Params;
 use commands::http::problem::Problem;
-use domain::lead::stage::{BusinessDomain, LeadSource};
+use domain::lead::source::{BusinessDomain, LeadSource};
+use domain::pipeline::table::{Kind, Table};
+use domain::pipeline::{PipelineId, built_in};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -13,6 +15,8 @@ use super::since::Reading;
 use crate::dashboard::{self, DashboardView, LeadsByStage, SalesByStage};
 use crate::funnel::{self, FunnelView, Which};
 use crate::period::When;
+use crate::pipelines;
+use crate::views::Reader;
 
 /// Which leads and sales are counted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -24,6 +28,20 @@ pub struct PeriodParams {
     pub from: Option<String>,
     /// Those that came in until the end of this day, or before this moment.
     pub to: Option<String>,
+}
+
+/// Which leads or sales are counted, of one pipeline.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BoardParams {
+    /// Those that came in from this day of the workspace's zone on, as `2026-11-01`, or from this
+    /// moment on, with its offset: `2026-11-01T08:30:00+02:00`.
+    pub from: Option<String>,
+    /// Those that came in until the end of this day, or before this moment.
+    pub to: Option<String>,
+    /// What they follow; `sales-team`, and for sales `sales`, unless named.
+    pub pipeline: Option<PipelineId>,
 }
 
 impl PeriodParams {
@@ -47,6 +65,8 @@ pub struct FunnelParams {
     pub source: Option<LeadSource>,
     /// The line of business.
     pub business_domain: Option<BusinessDomain>,
+    /// What they follow; `sales-team` unless named.
+    pub pipeline: Option<PipelineId>,
 }
 
 /// Everything at a glance.
@@ -57,31 +77,39 @@ pub async fn dashboard(
     State(api): State<ReadApi>,
     Params(ask): Params<PeriodParams>,
 ) -> Result<Json<DashboardView>, Problem> {
-    Ok(Json(dashboard::read(&reader, &ask.when(&api)?).await?))
+    let when = ask.when(&api)?;
+    let tables = pipelines::all(&reader, &api.pipelines).await?;
+    Ok(Json(dashboard::read(&reader, &when, &tables).await?))
 }
 
 /// Leads, stage by stage.
-#[utoipa::path(get, path = "/api/v1/dashboard/leads-by-stage", tag = "dashboard", params(PeriodParams),
+#[utoipa::path(get, path = "/api/v1/dashboard/leads-by-stage", tag = "dashboard", params(BoardParams),
     responses((status = 200, body = Vec<LeadsByStage>), (status = "4XX", body = Problem)))]
 pub async fn leads_by_stage(
     Reading(reader): Reading,
     State(api): State<ReadApi>,
-    Params(ask): Params<PeriodParams>,
+    Params(ask): Params<BoardParams>,
 ) -> Result<Json<Vec<LeadsByStage>>, Problem> {
-    let when = ask.when(&api)?;
-    Ok(Json(dashboard::leads_by_stage(&reader, &when).await?))
+    let when = When::asked(ask.from.as_deref(), ask.to.as_deref(), &api.zone)?;
+    let table = board(&reader, &api, ask.pipeline, Kind::Lead).await?;
+    Ok(Json(
+        dashboard::leads_by_stage(&reader, &when, &table).await?,
+    ))
 }
 
 /// Sales, stage by stage.
-#[utoipa::path(get, path = "/api/v1/dashboard/sales-by-stage", tag = "dashboard", params(PeriodParams),
+#[utoipa::path(get, path = "/api/v1/dashboard/sales-by-stage", tag = "dashboard", params(BoardParams),
     responses((status = 200, body = Vec<SalesByStage>), (status = "4XX", body = Problem)))]
 pub async fn sales_by_stage(
     Reading(reader): Reading,
     State(api): State<ReadApi>,
-    Params(ask): Params<PeriodParams>,
+    Params(ask): Params<BoardParams>,
 ) -> Result<Json<Vec<SalesByStage>>, Problem> {
-    let when = ask.when(&api)?;
-    Ok(Json(dashboard::sales_by_stage(&reader, &when).await?))
+    let when = When::asked(ask.from.as_deref(), ask.to.as_deref(), &api.zone)?;
+    let table = board(&reader, &api, ask.pipeline, Kind::Sale).await?;
+    Ok(Json(
+        dashboard::sales_by_stage(&reader, &when, &table).await?,
+    ))
 }
 
 /// How many leads entered each stage, went on, were lost, and how long they stayed.
@@ -93,9 +121,25 @@ pub async fn conversion_funnel(
     Params(ask): Params<FunnelParams>,
 ) -> Result<Json<FunnelView>, Problem> {
     let which = Which {
+        pipeline: board(&reader, &api, ask.pipeline, Kind::Lead).await?,
         when: When::asked(ask.from.as_deref(), ask.to.as_deref(), &api.zone)?,
         source: ask.source,
         business_domain: ask.business_domain,
     };
     Ok(Json(funnel::read(&reader, &which).await?))
+}
+
+/// The pipeline whose board is asked for.
+async fn board(
+    reader: &Reader,
+    api: &ReadApi,
+    asked: Option<PipelineId>,
+    kind: Kind,
+) -> Result<Table, Problem> {
+    let usual = match kind {
+        Kind::Lead => built_in::SALES_TEAM,
+        Kind::Sale => built_in::SALES,
+    };
+    let tables = pipelines::tables(reader, &api.pipelines, kind).await?;
+    pipelines::one(tables, asked.unwrap_or(usual))
 }

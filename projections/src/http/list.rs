@@ -2,6 +2,7 @@
 //!
 //! - [`ListQuery`]: what a request asks, checked; `read` answers it
 //! - `parameters`: the same for the description of the API
+//! - `places`: stages and pipelines that are asked for
 //! - `values`: texts of a request as columns keep them
 //! - `cursor`: where a list goes on
 //!
@@ -10,6 +11,7 @@
 
 mod cursor;
 mod parameters;
+mod places;
 mod values;
 
 use std::collections::BTreeMap;
@@ -20,11 +22,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::Response;
 use commands::http::problem::Problem;
+use commands::pipelines::Pipelines;
 use sea_query::{Expr, ExprTrait as _, Query};
 
 use super::{ReadApi, page};
 use crate::addresses::Addresses;
-use crate::columns::{Listed, Measure, Role};
+use crate::columns::{Listed, Measure, Role, Words};
 use crate::db::Value;
 use crate::question::{ID, MAX_COUNT, Ordered, Question};
 use crate::views::{ReadError, Reader, ScreenName};
@@ -35,6 +38,8 @@ pub const COUNT: HeaderName = HeaderName::from_static("rapport-count");
 /// What is asked of the list of a screen.
 pub struct ListQuery<P> {
     question: Question,
+    place: places::Asked,
+    pipelines: Pipelines,
     /// A phone or an email, and its kind.
     address: Option<(&'static str, String)>,
     /// The first version of the screen that has all the columns.
@@ -74,7 +79,7 @@ impl<P: Listed> ListQuery<P> {
             limit: given.limit()?,
             ..Question::default()
         };
-        let mut since = 0;
+        let (mut since, mut place) = (0, places::Asked::default());
         for column in P::LISTED_BY {
             let texts = column.parameters.iter().map(|name| given.text(name));
             let texts: Vec<_> = texts.collect();
@@ -89,9 +94,17 @@ impl<P: Listed> ListQuery<P> {
                 Role::Key => question
                     .equal
                     .push((name, vec![values::id(asked[0], text)?])),
-                Role::Choice(words) => {
+                Role::Choice(Words::Fixed(words)) => {
                     let word = values::word(asked[0], text, &words())?;
-                    question.chosen.push((name, word));
+                    question.chosen.push((name, vec![word.to_owned()]));
+                }
+                Role::Choice(Words::Places(_)) => {
+                    let texts = texts.iter().map(|text| text.map(ToOwned::to_owned));
+                    let texts: Vec<_> = texts.collect();
+                    place = places::Asked {
+                        stage: texts[0].clone(),
+                        pipeline: texts[1].clone(),
+                    };
                 }
                 Role::Order(measure) => {
                     let (from, to) = values::range(measure, asked, &texts, &api.zone)?;
@@ -122,6 +135,8 @@ impl<P: Listed> ListQuery<P> {
             question,
             address,
             since,
+            place,
+            pipelines: api.pipelines.clone(),
             counts: given.flag("count")?,
             expands: given.expands()?,
             screen: PhantomData,
@@ -135,6 +150,13 @@ impl<P: Listed> ListQuery<P> {
             question
                 .equal
                 .push((ID, whose(reader, kind, address).await?));
+        }
+        if let Some((column, kind)) = places::column::<P>() {
+            let asked = self.place.is_asked() || !question.chosen.is_empty();
+            if asked {
+                let tables = crate::pipelines::tables(reader, &self.pipelines, kind).await?;
+                self.place.narrow(&mut question, column, &tables)?;
+            }
         }
         let mut screen = ScreenName::of::<P>();
         if self.counts || !question.is_simple() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::money::Money;
+use domain::pipeline::table::Outcome;
 use serde::{Deserialize, Serialize};
 
 /// A closed list of names.
@@ -164,30 +165,6 @@ impl Fact {
         }
         self.tags.clear();
         self
-    }
-}
-
-/// Whether a stage ends a lead or a sale, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It does not.
-    Open,
-    /// It became what it was to become.
-    Won,
-    /// It came to nothing.
-    Lost,
-}
-
-impl Outcome {
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Won => "won",
-            Self::Lost => "lost",
-        }
     }
 }
 

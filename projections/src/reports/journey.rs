@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use domain::event::ERASED;
 use domain::lead::details::LeadField;
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::{BusinessDomain, LeadStage};
+use domain::lead::source::BusinessDomain;
 use domain::money::Money;
+use domain::pipeline::StageKey;
+use domain::pipeline::table::{Outcome, Place};
 use domain::sale::event::SaleEvent;
-use domain::sale::stage::SaleStage;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Described, Fact, Kind, Outcome, Standing, Subject};
+use super::facts::{Described, Fact, Kind, Standing, Subject};
 use crate::change::Change;
 
 /// How long after a person was forgotten words of their lead are left out: other processes seal with a
@@ -47,6 +48,17 @@ struct Opened {
 }
 
 impl Opened {
+    /// Stands in another stage from now on.
+    fn step(&mut self, to: StageKey, outcome: Outcome, at: i64, reason: Option<String>) {
+        self.standing = Standing {
+            stage: to.to_string(),
+            outcome,
+            since: at,
+            reason,
+            ..self.standing.clone()
+        };
+    }
+
     const fn subject<'a>(&'a self, id: u64, described: &'a Described) -> Subject<'a> {
         Subject {
             id,
@@ -177,8 +189,12 @@ impl Journey {
             LeadEvent::Opened {
                 source,
                 business_domain,
+                pipeline,
+                stage,
                 ..
             } => {
+                let (pipeline, stage) = (*pipeline, *stage);
+                let begins = Place { pipeline, stage };
                 let domain = business_domain.map(BusinessDomain::as_str);
                 self.described = Described {
                     source: source.as_str().to_owned(),
@@ -187,7 +203,7 @@ impl Journey {
                 };
                 self.lead = Some(Opened {
                     at,
-                    standing: of_lead(LeadStage::New, at, None),
+                    standing: standing(begins, Outcome::Open, at, None),
                     amount: None,
                 });
             }
@@ -195,12 +211,21 @@ impl Journey {
                 self.described.business_domain = Some(business_domain.as_str().to_owned());
             }
             LeadEvent::DomainCleared {} => self.described.business_domain = None,
-            LeadEvent::StageChanged { to, reason, .. } => {
+            LeadEvent::StageChanged {
+                to,
+                outcome,
+                reason,
+                ..
+            } => {
                 let reason = self.words(reason.as_deref(), at);
-                self.move_lead(of_lead(*to, at, reason));
+                if let Some(lead) = &mut self.lead {
+                    lead.step(*to, *outcome, at, reason);
+                }
             }
-            LeadEvent::Transferred { .. } => {
-                self.move_lead(of_lead(LeadStage::Transferred, at, None));
+            LeadEvent::Transferred { to, .. } => {
+                if let Some(lead) = &mut self.lead {
+                    lead.step(*to, Outcome::Won, at, None);
+                }
             }
             LeadEvent::FieldChanged {
                 field: LeadField::Owner,
@@ -231,26 +256,32 @@ impl Journey {
         }
     }
 
-    fn move_lead(&mut self, to: Standing) {
-        if let Some(lead) = &mut self.lead {
-            lead.standing = to;
-        }
-    }
-
     fn sale(&mut self, id: u64, event: &SaleEvent, at: i64) {
         match event {
-            SaleEvent::Opened { amount, .. } => {
+            SaleEvent::Opened {
+                amount,
+                pipeline,
+                stage,
+                ..
+            } => {
+                let (pipeline, stage) = (*pipeline, *stage);
+                let begins = Place { pipeline, stage };
                 let opened = Opened {
                     at,
-                    standing: of_sale(SaleStage::New, at, None),
+                    standing: standing(begins, Outcome::Open, at, None),
                     amount: Some(*amount),
                 };
                 self.sales.insert(id, opened);
             }
-            SaleEvent::StageChanged { to, reason, .. } => {
+            SaleEvent::StageChanged {
+                to,
+                outcome,
+                reason,
+                ..
+            } => {
                 let reason = self.words(reason.as_deref(), at);
                 if let Some(sale) = self.sales.get_mut(&id) {
-                    sale.standing = of_sale(*to, at, reason);
+                    sale.step(*to, *outcome, at, reason);
                 }
             }
             SaleEvent::AmountChanged { to, .. } => {
@@ -269,30 +300,11 @@ impl Journey {
     }
 }
 
-fn of_lead(stage: LeadStage, since: i64, reason: Option<String>) -> Standing {
-    let outcome = match stage {
-        LeadStage::New | LeadStage::Contacted | LeadStage::Qualified => Outcome::Open,
-        LeadStage::Transferred => Outcome::Won,
-        LeadStage::Lost => Outcome::Lost,
-    };
+/// Where a lead or a sale stands since then.
+fn standing(place: Place, outcome: Outcome, since: i64, reason: Option<String>) -> Standing {
     Standing {
-        pipeline: "sales-team".to_owned(),
-        stage: stage.as_str().to_owned(),
-        outcome,
-        since,
-        reason,
-    }
-}
-
-fn of_sale(stage: SaleStage, since: i64, reason: Option<String>) -> Standing {
-    let outcome = match stage {
-        SaleStage::New | SaleStage::Kyc | SaleStage::Agreement => Outcome::Open,
-        SaleStage::Paid => Outcome::Won,
-        SaleStage::Lost => Outcome::Lost,
-    };
-    Standing {
-        pipeline: "sales".to_owned(),
-        stage: stage.as_str().to_owned(),
+        pipeline: place.pipeline.to_string(),
+        stage: place.stage.to_string(),
         outcome,
         since,
         reason,

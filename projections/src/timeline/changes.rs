@@ -3,11 +3,14 @@
 //! Fields have the names and values of the routes. A person's reads `erased` on both sides once that
 //! person was erased, because the log gives back no more.
 
+use commands::http::pipelines::view::PipelineView;
 use commands::http::views::{ContactView, LeadView, SaleView};
 use domain::contact::aggregate::Contact;
 use domain::contact::event::ContactEvent;
-use domain::id::{ContactId, LeadId, SaleId};
+use domain::id::{ContactId, Keyed, LeadId, SaleId};
 use domain::lead::aggregate::Lead;
+use domain::pipeline::PipelineId;
+use domain::pipeline::aggregate::Pipeline;
 use domain::sale::aggregate::Sale;
 use jiff::Timestamp;
 use journal::store::{Loaded, Storable};
@@ -31,9 +34,9 @@ pub struct FieldChange {
 }
 
 /// An aggregate whose card is shown.
-pub(super) trait Carded: Storable<Event: Within> {
+pub(super) trait Carded: Storable<Event: Within> + Keyed {
     /// What the routes answer of it; `None` where there is nothing to see.
-    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value>;
+    fn view(id: Self::Id, loaded: &Loaded<Self>) -> Option<Value>;
 
     /// The fields of its card; none before it began.
     fn card(loaded: &Loaded<Self>) -> Map<String, Value>;
@@ -45,8 +48,8 @@ pub(super) trait Carded: Storable<Event: Within> {
 }
 
 impl Carded for Lead {
-    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value> {
-        serde_json::to_value(LeadView::of(LeadId(id), loaded)?).ok()
+    fn view(id: Self::Id, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(LeadView::of(id, loaded)?).ok()
     }
 
     fn card(loaded: &Loaded<Self>) -> Map<String, Value> {
@@ -55,8 +58,8 @@ impl Carded for Lead {
 }
 
 impl Carded for Sale {
-    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value> {
-        serde_json::to_value(SaleView::of(SaleId(id), loaded)?).ok()
+    fn view(id: Self::Id, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(SaleView::of(id, loaded)?).ok()
     }
 
     fn card(loaded: &Loaded<Self>) -> Map<String, Value> {
@@ -64,9 +67,20 @@ impl Carded for Sale {
     }
 }
 
+impl Carded for Pipeline {
+    fn view(id: PipelineId, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(PipelineView::of(id, loaded)?).ok()
+    }
+
+    fn card(loaded: &Loaded<Self>) -> Map<String, Value> {
+        let declared = loaded.state.declared.as_ref();
+        fields(declared.and_then(|table| PipelineView::of(table.key, loaded)))
+    }
+}
+
 impl Carded for Contact {
-    fn view(id: u64, loaded: &Loaded<Self>) -> Option<Value> {
-        serde_json::to_value(ContactView::of(ContactId(id), loaded)?).ok()
+    fn view(id: Self::Id, loaded: &Loaded<Self>) -> Option<Value> {
+        serde_json::to_value(ContactView::of(id, loaded)?).ok()
     }
 
     /// Also of one that is removed: that is a field here.
@@ -148,7 +162,7 @@ impl<A: Carded> Cards<A> {
     }
 
     /// What the routes would answer of it now.
-    pub(super) fn view(&self, id: u64) -> Option<Value> {
+    pub(super) fn view(&self, id: A::Id) -> Option<Value> {
         A::view(id, &self.loaded)
     }
 

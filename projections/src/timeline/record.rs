@@ -2,10 +2,13 @@
 //!
 //! It is read when it is told, so that what was erased meanwhile reads as erased.
 
+use std::str::FromStr;
+
 use commands::desk::{Desk, Handled};
 use cqrs_es::Aggregate as _;
 use domain::contact::aggregate::Contact;
 use domain::lead::aggregate::Lead;
+use domain::pipeline::aggregate::Pipeline;
 use domain::sale::aggregate::Sale;
 use journal::JournalError;
 use journal::envelope::Recorded;
@@ -41,23 +44,22 @@ pub async fn after_event(
         Lead::TYPE => after::<Lead>(desk, recorded, index).await,
         Sale::TYPE => after::<Sale>(desk, recorded, index).await,
         Contact::TYPE => after::<Contact>(desk, recorded, index).await,
+        Pipeline::TYPE => after::<Pipeline>(desk, recorded, index).await,
         _ => Ok(None),
     }
 }
 
-async fn after<A: Carded + Handled<Id: From<u64>>>(
+async fn after<A: Carded + Handled<Id: FromStr>>(
     desk: &Desk,
     recorded: &Recorded,
     index: usize,
 ) -> Result<Option<AfterEvent>, JournalError> {
     let (commit, change) = (&recorded.commit, Change::of(recorded.clone()));
-    let (Some(id), Ok(events)) = (change.number(), &change.events) else {
+    let (Ok(id), Ok(events)) = (commit.id.as_str().parse::<A::Id>(), &change.events) else {
         return Ok(None);
     };
     let sequence = recorded.position.sequence;
-    let before = desk
-        .load_before::<A>(&commit.workspace, id.into(), sequence)
-        .await;
+    let before = desk.load_before::<A>(&commit.workspace, id, sequence).await;
     let mut cards = match before {
         Ok(before) => Cards::<A>::behind(before),
         Err(JournalError::Corrupt { .. }) => return Ok(None),

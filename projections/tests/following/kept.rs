@@ -1,5 +1,7 @@
 //! A log in memory, and read models of it in a database of their own.
 
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +12,7 @@ use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
-use domain::lead::stage::{LeadSource, LeadStage};
+use domain::lead::source::LeadSource;
 use journal::Journal;
 use journal::entry::Entry;
 use journal::envelope::{Commit, Sealed};
@@ -196,6 +198,7 @@ pub async fn open(desk: &Desk, lead: u64) -> Position {
         business_domain: None,
         contact: None,
         edit: Edit::default(),
+        begins: Place::of_a_lead(),
     };
     desk.send::<Lead>(LeadId(lead), command, &origin)
         .await
@@ -206,12 +209,21 @@ pub async fn open(desk: &Desk, lead: u64) -> Position {
 pub async fn contact(desk: &Desk, lead: u64) -> Position {
     let origin = Origin::new(main_workspace(), "test");
     let command = LeadCommand::ChangeStage {
-        to: LeadStage::Contacted,
+        to: built_in::CONTACTED,
         seen: None,
         reason: None,
+        table: built_in::sales_team(),
     };
     desk.send::<Lead>(LeadId(lead), command, &origin)
         .await
         .unwrap()
         .position()
+}
+
+/// The pipelines that every workspace has.
+pub fn built_in_tables() -> Vec<domain::pipeline::table::Table> {
+    built_in::ALL
+        .into_iter()
+        .filter_map(built_in::table)
+        .collect()
 }

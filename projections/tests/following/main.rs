@@ -99,9 +99,13 @@ async fn every_event_counts_once_whoever_follows(kept: Kept) {
         drop(restless);
     }
     let reader = kept.views.reader(main_workspace(), last);
-    let leads = dashboard::leads_by_stage(&reader, &When::default())
-        .await
-        .unwrap();
+    let leads = dashboard::leads_by_stage(
+        &reader,
+        &When::default(),
+        &domain::pipeline::built_in::sales_team(),
+    )
+    .await
+    .unwrap();
     let counts: Vec<_> = leads.iter().map(|stage| stage.count).collect();
     assert_eq!(counts, [100, 100, 0, 0, 0]);
     drop(steady);
@@ -162,10 +166,11 @@ async fn a_rebuild_under_load_is_not_noticed(kept: Kept) {
         for lead in 51..=150 {
             let position = open(&desk, lead).await;
             let reader = views.reader(main_workspace(), position);
-            let counted = dashboard::read(&reader, &When::default())
-                .await
-                .unwrap()
-                .total_leads;
+            let counted =
+                dashboard::read(&reader, &When::default(), &crate::kept::built_in_tables())
+                    .await
+                    .unwrap()
+                    .total_leads;
             assert!(
                 counted >= lead,
                 "lead {lead} was told, and {counted} are shown"

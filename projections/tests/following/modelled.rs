@@ -1,6 +1,8 @@
 //! Any sequence of commands, retries, restarts and rebuilds leaves what one lead after the other
 //! would be by a model of a dozen lines.
 
+use domain::pipeline::table::Place;
+use domain::pipeline::{StageKey, built_in};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use domain::id::LeadId;
 use domain::lead::aggregate::{Lead, LeadError};
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
-use domain::lead::stage::{LeadSource, LeadStage};
+use domain::lead::source::LeadSource;
 use journal::entry::readable;
 use journal::memory::MemoryJournal;
 use journal::position::Position;
@@ -49,14 +51,14 @@ enum Step {
 enum Ask {
     Open,
     Count(u32),
-    Move(LeadStage, LeadStage),
+    Move(StageKey, StageKey),
 }
 
-const MOVES: [LeadStage; 4] = [
-    LeadStage::New,
-    LeadStage::Contacted,
-    LeadStage::Qualified,
-    LeadStage::Lost,
+const MOVES: [StageKey; 4] = [
+    built_in::NEW,
+    built_in::CONTACTED,
+    built_in::QUALIFIED,
+    built_in::LOST,
 ];
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -85,12 +87,14 @@ impl Ask {
                 business_domain: None,
                 contact: None,
                 edit: Edit::default(),
+                begins: Place::of_a_lead(),
             },
             Self::Count(increment) => LeadCommand::RecordMessages { increment },
             Self::Move(seen, to) => LeadCommand::ChangeStage {
                 to,
                 seen: Some(seen),
                 reason: None,
+                table: built_in::sales_team(),
             },
         }
     }

@@ -1,6 +1,9 @@
 //! A period holds what came in in it, whatever its ends, the zone and its clocks; and the tables of
 //! the version before answer what they can.
 
+use crate::kept::built_in_tables;
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +11,6 @@ use commands::clock::Clock;
 use commands::desk::Desk;
 use commands::origin::Origin;
 use domain::id::{LeadId, SaleId};
-use domain::lead::stage::LeadStage;
 use domain::money::{Currency, Money};
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
@@ -55,6 +57,7 @@ async fn history(kept: &mut Kept) -> (Vec<Came>, Position) {
                 minor: lead,
                 currency: Currency::parse("UAH").unwrap(),
             },
+            begins: Place::of_a_sale(),
         };
         let origin = Origin::new(main_workspace(), "test");
         let sale = kept.desk.send::<Sale>(SaleId(lead), sale, &origin);
@@ -85,12 +88,16 @@ async fn is_as_counted(reader: &Reader, when: &When, came: &[Came], what: &str) 
         .filter(|(came, _)| when.period.is_none_or(|period| period.contains(came.at)))
         .collect();
     let contacted = within.iter().filter(|(came, _)| came.contacted).count();
-    let all = dashboard::read(reader, when).await.unwrap();
+    let all = dashboard::read(reader, when, &built_in_tables())
+        .await
+        .unwrap();
     let stages = &all.leads_by_stage;
     assert_eq!(all.total_leads, within.len() as u64, "{what}");
     assert_eq!(all.total_sales, within.len() as u64, "{what}");
-    assert_eq!(stages[&LeadStage::Contacted], contacted as u64, "{what}");
-    let sales = dashboard::sales_by_stage(reader, when).await.unwrap();
+    assert_eq!(stages[&built_in::CONTACTED], contacted as u64, "{what}");
+    let sales = dashboard::sales_by_stage(reader, when, &built_in::sales())
+        .await
+        .unwrap();
     let hundredths: i64 = within.iter().map(|(_, minor)| minor).sum();
     let amount = sales[0]
         .amount
@@ -105,7 +112,9 @@ async fn is_as_counted(reader: &Reader, when: &When, came: &[Came], what: &str) 
     );
     let which = Which {
         when: when.clone(),
-        ..Which::default()
+        pipeline: built_in::sales_team(),
+        source: None,
+        business_domain: None,
     };
     let funnel = funnel::read(reader, &which).await.unwrap();
     assert_eq!(funnel.total, within.len() as u64, "{what}");
@@ -146,7 +155,9 @@ pub async fn tables_of_the_version_before_answer_what_they_can(mut kept: Kept) {
     is_as_counted(&reader, &When::default(), &came, "ever").await;
     let ask = |from: &str, to: &str| Which {
         when: When::asked(Some(from), Some(to), &TimeZone::UTC).unwrap(),
-        ..Which::default()
+        pipeline: built_in::sales_team(),
+        source: None,
+        business_domain: None,
     };
     let days = ask("2026-03-28", "2026-03-30");
     let within = came

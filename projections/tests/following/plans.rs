@@ -1,6 +1,6 @@
 //! Every list is answered from an index: the databases' own plans say so, over tables with many rows.
 
-use projections::columns::{Kept as KeptColumn, Listed, Measure, Role};
+use projections::columns::{Kept as KeptColumn, Listed, Measure, Role, Words};
 use projections::contacts::Contacts;
 use projections::db::{Db, Statement, Value};
 use projections::leads::Leads;
@@ -208,6 +208,7 @@ fn questions(columns: &[KeptColumn]) -> Vec<Question> {
                     order: Ordered { by, descending },
                     after: continued.then(|| (value(measure, ROWS / 2), 9_000)),
                     limit: 50,
+                    places: PLACES.map(ToOwned::to_owned).to_vec(),
                     ..Question::default()
                 };
                 all.extend(chosen(columns).map(|chosen| Question {
@@ -288,12 +289,23 @@ fn range(by: &'static str, measure: Option<Measure>, wanted: bool) -> Option<Ran
     }
 }
 
-fn chosen(columns: &[KeptColumn]) -> impl Iterator<Item = Vec<(&'static str, &'static str)>> {
+/// Places of two pipelines.
+const PLACES: [&str; 3] = ["new", "lost", "programs/new"];
+
+fn words(words: Words) -> Vec<&'static str> {
+    match words {
+        Words::Fixed(words) => words(),
+        Words::Places(_) => PLACES.to_vec(),
+    }
+}
+
+fn chosen(columns: &[KeptColumn]) -> impl Iterator<Item = Vec<(&'static str, Vec<String>)>> {
     let mut subsets = vec![Vec::new()];
     for column in columns {
-        if let Role::Choice(words) = column.role {
-            let word = *words().last().unwrap();
-            let with = |known: &Vec<_>| [known.clone(), vec![(column.name, word)]].concat();
+        if let Role::Choice(all) = column.role {
+            let all = words(all);
+            let last = vec![(*all.last().unwrap()).to_owned()];
+            let with = |known: &Vec<_>| [known.clone(), vec![(column.name, last.clone())]].concat();
             let more: Vec<_> = subsets.iter().map(with).collect();
             subsets.extend(more);
         }
@@ -375,8 +387,8 @@ fn row(id: i64, columns: &[KeptColumn]) -> Vec<Value> {
         .map(|(column, place): (_, i64)| match column.role {
             Role::Filter => Value::Text(format!("{}", id % 5)),
             Role::Key => Value::Int(id / 3),
-            Role::Choice(words) => {
-                let words = words();
+            Role::Choice(all) => {
+                let words = words(all);
                 let word = usize::try_from(id / place).unwrap() % words.len();
                 Value::from(words[word])
             }

@@ -3,6 +3,8 @@
 
 mod naive;
 
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 use commands::clock::Clock;
@@ -15,12 +17,11 @@ use domain::lead::command::{Gate, LeadCommand};
 use domain::lead::details::{Edit, LeadField};
 use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use domain::sale::event::SaleEvent;
-use domain::sale::stage::SaleStage;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use journal::position::Position;
@@ -88,6 +89,7 @@ impl History {
             business_domain: (!self.dice.once_in(3)).then_some(domain),
             contact: None,
             edit: self.words(),
+            begins: Place::of_a_lead(),
         };
         self.lead(self.leads, command).await;
     }
@@ -119,22 +121,24 @@ impl History {
     }
 
     async fn move_lead(&mut self, lead: u64) {
-        let to = *self.dice.one_of(LeadStage::ALL);
+        let to = self.dice.one_of(&built_in::sales_team().stages).key;
         let reason = self.reason(lead);
         let command = LeadCommand::ChangeStage {
             to,
             seen: None,
             reason,
+            table: built_in::sales_team(),
         };
         self.lead(lead, command).await;
     }
 
     async fn transfer(&mut self, lead: u64) {
-        for to in [LeadStage::Contacted, LeadStage::Qualified] {
+        for to in [built_in::CONTACTED, built_in::QUALIFIED] {
             let command = LeadCommand::ChangeStage {
                 to,
                 seen: None,
                 reason: None,
+                table: built_in::sales_team(),
             };
             self.lead(lead, command).await;
         }
@@ -152,12 +156,19 @@ impl History {
             fresh_after: Timestamp::UNIX_EPOCH,
         };
         let sale = SaleId(lead);
-        let command = LeadCommand::Transfer { sale, amount, gate };
+        let command = LeadCommand::Transfer {
+            sale,
+            amount,
+            gate,
+            table: built_in::sales_team(),
+            begins: Place::of_a_sale(),
+        };
         if self.lead(lead, command).await {
             let lead_id = LeadId(lead);
             let command = SaleCommand::Open {
                 lead: lead_id,
                 amount,
+                begins: Place::of_a_sale(),
             };
             self.sale(lead, command).await;
             self.sales.insert(lead);
@@ -176,13 +187,14 @@ impl History {
     }
 
     async fn move_sale(&mut self, sale: u64) {
-        let to = *self.dice.one_of(SaleStage::ALL);
-        for to in [to, SaleStage::Agreement, SaleStage::Paid] {
+        let to = self.dice.one_of(&built_in::sales().stages).key;
+        for to in [to, built_in::AGREEMENT, built_in::PAID] {
             let reason = self.reason(sale);
             let command = SaleCommand::ChangeStage {
                 to,
                 seen: None,
                 reason,
+                table: built_in::sales(),
             };
             self.sale(sale, command).await;
             if self.dice.once_in(2) {
@@ -205,10 +217,11 @@ impl History {
         if let Some(open) = sale.unwrap().state.open.as_ref() {
             let events = vec![SaleEvent::StageChanged {
                 from: open.stage,
-                to: SaleStage::New,
+                to: built_in::NEW,
+                outcome: domain::pipeline::table::Outcome::Open,
                 reason: Some("undo".into()),
             }];
-            if open.stage != SaleStage::New {
+            if open.stage != built_in::NEW {
                 self.sale(lead, SaleCommand::Compensate { events }).await;
             }
             return;
@@ -220,10 +233,11 @@ impl History {
         let Some(stage) = found.unwrap().state.open.as_ref().map(|open| open.stage) else {
             return;
         };
-        if stage != LeadStage::New {
+        if stage != built_in::NEW {
             let events = vec![LeadEvent::StageChanged {
                 from: stage,
-                to: LeadStage::New,
+                to: built_in::NEW,
+                outcome: domain::pipeline::table::Outcome::Open,
                 reason: Some("undo".into()),
             }];
             self.lead(lead, LeadCommand::Compensate { events }).await;

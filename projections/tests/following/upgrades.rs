@@ -174,7 +174,7 @@ impl Kept {
         let reader = self.views.reader(main_workspace(), last);
         assert!(reader.card::<Leads>(HISTORY).await.unwrap().is_some());
         assert_eq!(
-            dashboard::read(&reader, &When::default())
+            dashboard::read(&reader, &When::default(), &crate::kept::built_in_tables())
                 .await
                 .unwrap()
                 .total_leads,

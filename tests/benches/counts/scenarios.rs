@@ -8,7 +8,8 @@ use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
-use domain::lead::stage::LeadSource;
+use domain::lead::source::LeadSource;
+use domain::pipeline::table::Place;
 use journal::Journal;
 use journal::memory::MemoryJournal;
 use journal::token::Token;
@@ -77,6 +78,7 @@ impl Bench {
                     business_domain: None,
                     contact: None,
                     edit: Edit::default(),
+                    begins: Place::of_a_lead(),
                 };
                 let opened = self
                     .desk

@@ -1,5 +1,7 @@
 //! Commands in process, raw JetStream appends, and the cqrs-es + postgres-es peer.
 
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +15,7 @@ use domain::id::{LeadId, NumberKind};
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
-use domain::lead::stage::{LeadSource, LeadStage};
+use domain::lead::source::LeadSource;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;
@@ -32,6 +34,7 @@ pub fn opened() -> LeadCommand {
         business_domain: None,
         contact: None,
         edit: Edit::default(),
+        begins: Place::of_a_lead(),
     }
 }
 
@@ -137,9 +140,10 @@ async fn desk(what: &str, journal: Journal, peer: &[Measured], raw: Option<&[Mea
         );
     }
     let to = LeadCommand::ChangeStage {
-        to: LeadStage::Contacted,
+        to: built_in::CONTACTED,
         seen: None,
         reason: None,
+        table: built_in::sales_team(),
     };
     assert!(
         desk.send::<Lead>(LeadId(1), to, &origin()).await.is_ok(),

@@ -1,11 +1,13 @@
 //! A log of many leads, as fast as it takes them.
 
+use domain::pipeline::StageKey;
+use domain::pipeline::built_in;
 use std::ops::RangeInclusive;
 
 use commands::clock::{Clock, fresh_id};
 use domain::event::Stored;
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::{LeadSource, LeadStage};
+use domain::lead::source::LeadSource;
 use futures::StreamExt as _;
 use journal::Journal;
 use journal::envelope::{Commit, Sealed};
@@ -20,14 +22,17 @@ pub const fn opened() -> LeadEvent {
         source: LeadSource::Partner,
         business_domain: None,
         contact: None,
+        pipeline: built_in::SALES_TEAM,
+        stage: built_in::NEW,
     }
 }
 
 /// A lead goes on.
-pub const fn moved(from: LeadStage, to: LeadStage) -> LeadEvent {
+pub fn moved(from: StageKey, to: StageKey) -> LeadEvent {
     LeadEvent::StageChanged {
         from,
         to,
+        outcome: domain::pipeline::built_in::sales_team().outcome(to),
         reason: None,
     }
 }

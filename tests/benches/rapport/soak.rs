@@ -1,12 +1,12 @@
 //! A million leads and five million events in one embedded process: memory, dashboards under load,
 //! and how soon it serves after a restart.
 
+use domain::pipeline::built_in;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::LeadStage;
 use journal::sqlite::SqliteJournal;
 use journal::{Backend, Journal};
 use stories::crm::Crm;
@@ -63,11 +63,8 @@ async fn filled(crm: &Crm) {
     };
     let story = [
         vec![opened()],
-        vec![moved(LeadStage::New, LeadStage::Contacted), messages(1)],
-        vec![
-            moved(LeadStage::Contacted, LeadStage::Qualified),
-            messages(2),
-        ],
+        vec![moved(built_in::NEW, built_in::CONTACTED), messages(1)],
+        vec![moved(built_in::CONTACTED, built_in::QUALIFIED), messages(2)],
     ];
     fill(&journal, 1..=LEADS, |_| &story).await;
 }

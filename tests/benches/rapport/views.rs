@@ -1,11 +1,11 @@
 //! Rebuild rate, dashboard latency, idle memory, time until ready.
 
+use domain::pipeline::built_in;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use commands::clock::Clock;
-use domain::lead::stage::LeadStage;
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;
 use journal::{Backend, Journal};
@@ -60,8 +60,8 @@ pub async fn measure() {
 async fn filled(journal: &Journal, leads: RangeInclusive<u64>) {
     let story = [
         vec![opened()],
-        vec![moved(LeadStage::New, LeadStage::Contacted)],
-        vec![moved(LeadStage::Contacted, LeadStage::Qualified)],
+        vec![moved(built_in::NEW, built_in::CONTACTED)],
+        vec![moved(built_in::CONTACTED, built_in::QUALIFIED)],
     ];
     let commits = |lead| if lead % 2 == 0 { 3 } else { 1 };
     fill(journal, leads, |lead| &story[..commits(lead)]).await;
@@ -101,17 +101,25 @@ async fn built_and_asked(journal: &Journal, db: Db, what: &str) {
     );
     let reader =
         Views::new(registry, progress).reader(Token::try_new("main").expect("a token"), head);
+    let tables: Vec<_> = built_in::ALL
+        .into_iter()
+        .filter_map(built_in::table)
+        .collect();
+    let which = funnel::Which {
+        pipeline: built_in::sales_team(),
+        when: When::default(),
+        source: None,
+        business_domain: None,
+    };
     let (mut dashboards, mut funnels) = (Vec::new(), Vec::new());
     for _ in 0..QUESTIONS {
         let at = Instant::now();
-        dashboard::read(&reader, &When::default())
+        dashboard::read(&reader, &When::default(), &tables)
             .await
             .expect("a dashboard");
         dashboards.push(at.elapsed());
         let at = Instant::now();
-        funnel::read(&reader, &funnel::Which::default())
-            .await
-            .expect("a funnel");
+        funnel::read(&reader, &which).await.expect("a funnel");
         funnels.push(at.elapsed());
     }
     told(&format!("{what}, dashboard"), &dashboards);

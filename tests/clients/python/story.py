@@ -17,7 +17,6 @@ from rapport_client.models import (
     CreateContact,
     DescribeLead,
     LeadSource,
-    LeadStage,
     LeadView,
     OpenLead,
     Problem,
@@ -58,11 +57,11 @@ lead, tag = good(
     )
 )
 assert isinstance(lead, LeadView)
-step = ChangeLeadStage(stage=LeadStage.CONTACTED, seen=LeadStage.NEW)
+step = ChangeLeadStage(stage="contacted", seen="new")
 moved, now = good(
     leads_change_stage.sync_detailed(lead.id, client=client, body=step, if_match=tag)
 )
-assert moved.stage is LeadStage.CONTACTED
+assert moved.stage == "contacted"
 described = DescribeLead(business_domain=BusinessDomain.FIRST, contact_id=None)
 late = leads_describe.sync_detailed(
     lead.id, client=client, body=described, if_match=tag
@@ -72,11 +71,11 @@ described, now = good(
     leads_describe.sync_detailed(lead.id, client=client, body=described, if_match=now)
 )
 assert described.contact_id is None
-forbidden = ChangeLeadStage(stage=LeadStage.TRANSFERRED)
+forbidden = ChangeLeadStage(stage="transferred")
 refused(leads_change_stage.sync_detailed(lead.id, client=client, body=forbidden), 409)
 
 listed, _ = good(
-    leads_list.sync_detailed(client=client, stage=LeadStage.CONTACTED, limit=500)
+    leads_list.sync_detailed(client=client, stage="contacted", limit=500)
 )
 assert any(one.id == lead.id and one.version == described.version for one in listed)
 known = leads_card.sync_detailed(lead.id, client=client, if_none_match=now)

@@ -1,10 +1,11 @@
 //! What may be asked of leads over HTTP, and what of it is refused.
 
 use domain::event::Decide as _;
-use domain::key::Role;
 use domain::lead::aggregate::Lead;
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
+use domain::pipeline::table::Kind;
+use domain::pipeline::{PipelineId, StageKey, built_in};
 use domain::text;
 use serde::Deserialize;
 use serde_json::Number;
@@ -13,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::details::{ChangeUtm, Said, money, money_of};
 use super::opening::{Opening, Whose};
 use crate::http::api::Api;
+use crate::http::caller::Caller;
 use crate::http::contacts::CreateContact;
 use crate::http::field::{clearable, given};
 use crate::http::problem::Problem;
@@ -26,6 +28,8 @@ const MAX_REASON: usize = 1000;
 pub struct OpenLead {
     /// Where it came from.
     pub source: LeadSource,
+    /// What it follows; `sales-team` unless named.
+    pub pipeline: Option<PipelineId>,
     /// The line of business, where it is known.
     pub business_domain: Option<BusinessDomain>,
     /// Whose interest it is, where that is known.
@@ -59,13 +63,18 @@ pub struct OpenLead {
 
 impl OpenLead {
     /// What is to be opened, once nothing of it is refused: what is takes no number, and makes nobody.
-    pub(super) fn opening(mut self, api: &Api, role: Role) -> Result<Opening, Problem> {
-        let whose = Whose::said(self.contact_id, self.contact.take(), api, role)?;
+    pub(super) async fn opening(mut self, api: &Api, caller: &Caller) -> Result<Opening, Problem> {
+        let whose = Whose::said(self.contact_id, self.contact.take(), api, caller.role)?;
+        let (workspace, pipeline) = (&caller.workspace, self.pipeline);
+        let pipeline = pipeline.unwrap_or(built_in::SALES_TEAM);
+        let begins = api.pipelines.beginning(workspace, pipeline, Kind::Lead);
+        let begins = begins.await?;
         let (source, business_domain) = (self.source, self.business_domain);
         let opening = Opening {
             source,
             business_domain,
             edit: self.said().edit(api)?,
+            begins,
             whose,
         };
         Lead::default().decide(opening.command(None))?;
@@ -156,9 +165,9 @@ impl DescribeLead {
 #[serde(deny_unknown_fields)]
 pub struct ChangeLeadStage {
     /// Where to.
-    pub stage: LeadStage,
+    pub stage: StageKey,
     /// The stage you were looking at; another one by now is refused.
-    pub seen: Option<LeadStage>,
+    pub seen: Option<StageKey>,
     /// Why.
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
@@ -187,6 +196,8 @@ pub struct TransferLead {
     pub amount: Option<Number>,
     /// ISO 4217; the configured one unless named.
     pub currency: Option<Currency>,
+    /// What the sale follows; `sales` unless named.
+    pub pipeline: Option<PipelineId>,
 }
 
 /// What a transfer is worth.

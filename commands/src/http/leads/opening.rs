@@ -5,7 +5,8 @@ use domain::id::ContactId;
 use domain::key::Role;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
-use domain::lead::stage::{BusinessDomain, LeadSource};
+use domain::lead::source::{BusinessDomain, LeadSource};
+use domain::pipeline::table::Place;
 
 use crate::http::api::Api;
 use crate::http::contacts::CreateContact;
@@ -17,6 +18,7 @@ pub(super) struct Opening {
     pub(super) source: LeadSource,
     pub(super) business_domain: Option<BusinessDomain>,
     pub(super) edit: Edit,
+    pub(super) begins: Place,
     pub(super) whose: Whose,
 }
 
@@ -87,6 +89,7 @@ impl Opening {
             business_domain: self.business_domain,
             contact,
             edit: self.edit.clone(),
+            begins: self.begins,
         }
     }
 }

@@ -17,12 +17,16 @@ use crate::lead::event::LeadEvent::{
 };
 use crate::lead::event::{Analysis, LeadEvent};
 use crate::lead::scoring::Score;
-use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use crate::lead::source::{BusinessDomain, LeadSource};
 use crate::money::{Currency, Money};
 use crate::text::BadText;
 use cqrs_es::Aggregate;
 
-use LeadStage::{Contacted, Lost, New, Qualified};
+use crate::pipeline::StageKey;
+use crate::pipeline::built_in::{
+    self, CONTACTED as Contacted, LOST as Lost, NEW as New, QUALIFIED as Qualified,
+};
+use crate::pipeline::table::{NoStep, Outcome, Place};
 
 fn lead() -> TestFramework<Lead> {
     TestFramework::with(())
@@ -33,6 +37,8 @@ fn opened() -> LeadEvent {
         source: LeadSource::Partner,
         business_domain: Some(BusinessDomain::First),
         contact: None,
+        pipeline: built_in::SALES_TEAM,
+        stage: New,
     }
 }
 
@@ -41,22 +47,26 @@ fn opened_without_domain() -> LeadEvent {
         source: LeadSource::Scanner,
         business_domain: None,
         contact: None,
+        pipeline: built_in::SALES_TEAM,
+        stage: New,
     }
 }
 
-fn moved(from: LeadStage, to: LeadStage) -> LeadEvent {
+fn moved(from: StageKey, to: StageKey) -> LeadEvent {
     StageChanged {
         from,
         to,
+        outcome: built_in::sales_team().outcome(to),
         reason: None,
     }
 }
 
-fn move_to(to: LeadStage) -> LeadCommand {
+fn move_to(to: StageKey) -> LeadCommand {
     ChangeStage {
         to,
         seen: None,
         reason: None,
+        table: built_in::sales_team(),
     }
 }
 
@@ -88,6 +98,8 @@ fn transfer() -> LeadCommand {
         sale: SaleId(1),
         amount: AMOUNT,
         gate: gate(),
+        table: built_in::sales_team(),
+        begins: Place::of_a_sale(),
     }
 }
 
@@ -107,6 +119,7 @@ fn a_lead_is_opened_once() {
         business_domain: Some(BusinessDomain::First),
         contact: None,
         edit: Edit::default(),
+        begins: Place::of_a_lead(),
     };
     lead()
         .given_no_previous_events()
@@ -141,10 +154,10 @@ fn a_lead_moves_one_step_at_a_time() {
     lead()
         .given(vec![opened()])
         .when(move_to(Qualified))
-        .then_expect_error(LeadError::Forbidden {
+        .then_expect_error(LeadError::NoStep(NoStep::Forbidden {
             from: New,
             to: Qualified,
-        });
+        }));
 }
 
 #[test]
@@ -163,6 +176,7 @@ fn a_stale_screen_cannot_overwrite_a_colleague() {
             seen: Some(New),
             to: Lost,
             reason: None,
+            table: built_in::sales_team(),
         })
         .then_expect_error(LeadError::Stale {
             seen: New,
@@ -179,10 +193,12 @@ fn a_reason_for_losing_it_is_kept() {
             to: Lost,
             seen: Some(New),
             reason: reason.clone(),
+            table: built_in::sales_team(),
         })
         .then_expect_events(vec![StageChanged {
             from: New,
             to: Lost,
+            outcome: Outcome::Lost,
             reason,
         }]);
 }
@@ -193,10 +209,10 @@ fn a_lost_lead_is_never_reopened() {
     lead()
         .given(lost.clone())
         .when(move_to(Contacted))
-        .then_expect_error(LeadError::Forbidden {
+        .then_expect_error(LeadError::NoStep(NoStep::Forbidden {
             from: Lost,
             to: Contacted,
-        });
+        }));
     lead()
         .given(lost.clone())
         .when(RecordAnalysis(analysis(700)))
@@ -293,8 +309,10 @@ fn a_good_lead_is_transferred() {
         .when(transfer())
         .then_expect_events(vec![Transferred {
             from: Qualified,
+            to: built_in::TRANSFERRED,
             sale: SaleId(1),
             amount: AMOUNT,
+            begins: Place::of_a_sale(),
         }]);
 }
 
@@ -302,7 +320,7 @@ fn a_good_lead_is_transferred() {
 fn a_transfer_has_its_own_command() {
     lead()
         .given(qualified())
-        .when(move_to(LeadStage::Transferred))
+        .when(move_to(built_in::TRANSFERRED))
         .then_expect_error(LeadError::UseTransfer);
 }
 
@@ -310,8 +328,10 @@ fn a_transfer_has_its_own_command() {
 fn a_lead_is_transferred_once() {
     let done = Transferred {
         from: Qualified,
+        to: built_in::TRANSFERRED,
         sale: SaleId(7),
         amount: AMOUNT,
+        begins: Place::of_a_sale(),
     };
     lead()
         .given(and(and(qualified(), Analyzed(analysis(900))), done))
@@ -324,10 +344,10 @@ fn each_gate_holds_a_transfer() {
     lead()
         .given(vec![opened(), Analyzed(analysis(900))])
         .when(transfer())
-        .then_expect_error(LeadError::Forbidden {
+        .then_expect_error(LeadError::NoStep(NoStep::Forbidden {
             from: New,
-            to: LeadStage::Transferred,
-        });
+            to: built_in::TRANSFERRED,
+        }));
     lead()
         .given(qualified())
         .when(transfer())
@@ -362,16 +382,25 @@ fn an_old_analysis_does_not_open_the_gate() {
             sale: SaleId(1),
             amount: AMOUNT,
             gate,
+            table: built_in::sales_team(),
+            begins: Place::of_a_sale(),
         })
         .then_expect_error(LeadError::NotAnalyzed);
 }
 
 fn any_command() -> impl Strategy<Value = LeadCommand> {
-    let stage = proptest::sample::select(LeadStage::ALL);
+    let stage = proptest::sample::select(vec![
+        New,
+        Contacted,
+        Qualified,
+        built_in::TRANSFERRED,
+        Lost,
+        built_in::DECIDING,
+    ]);
     prop_oneof![
-        1 => Just(Open { source: LeadSource::Manual, business_domain: None, contact: None, edit: Edit::default(), }),
+        1 => Just(Open { source: LeadSource::Manual, business_domain: None, contact: None, edit: Edit::default(), begins: Place::of_a_lead(), }),
         5 => (stage.clone(), proptest::option::of(stage))
-            .prop_map(|(to, seen)| ChangeStage { to, seen, reason: None }),
+            .prop_map(|(to, seen)| ChangeStage { to, seen, reason: None, table: built_in::sales_team() }),
         1 => any::<u32>().prop_map(|increment| RecordMessages { increment }),
         1 => (0..=1000u16).prop_map(|score| RecordAnalysis(analysis(score))),
         1 => Just(Describe { business_domain: Some(Some(BusinessDomain::Third)), contact: None, edit: Edit::default(), }),
@@ -392,14 +421,14 @@ proptest! {
             }
             let after = lead.open.as_ref().map(|lead| lead.stage);
             let allowed = match (before, after) {
-                (None, after) => matches!(after, None | Some(New)),
+                (None, after) => after.is_none_or(|after| after == New),
                 (Some(_), None) => false,
-                (Some(from), Some(to)) => from == to || from.can_move_to(to),
+                (Some(from), Some(to)) => from == to || built_in::sales_team().step(from, to).is_ok(),
             };
             prop_assert!(allowed, "{before:?} became {after:?}");
             let lead = lead.open.as_ref();
             let sold = lead.is_some_and(|lead| lead.transfer.is_some());
-            prop_assert_eq!(sold, after == Some(LeadStage::Transferred));
+            prop_assert_eq!(sold, after == Some(built_in::TRANSFERRED));
         }
     }
 }
@@ -539,4 +568,66 @@ fn who_is_forgotten_takes_along_what_was_written() {
         .given([written, vec![LeadEvent::Forgotten {}]].concat())
         .when(LeadCommand::Forget)
         .then_expect_events(vec![]);
+}
+
+#[test]
+fn a_lead_follows_its_own_pipeline() {
+    let opened = Opened {
+        source: LeadSource::Manual,
+        business_domain: None,
+        contact: None,
+        pipeline: built_in::PROGRAMS,
+        stage: New,
+    };
+    let step = |to, table| ChangeStage {
+        to,
+        seen: None,
+        reason: None,
+        table,
+    };
+    lead()
+        .given(vec![opened.clone()])
+        .when(step(built_in::BOUGHT, built_in::programs()))
+        .then_expect_events(vec![StageChanged {
+            from: New,
+            to: built_in::BOUGHT,
+            outcome: Outcome::Won,
+            reason: None,
+        }]);
+    lead()
+        .given(vec![opened.clone()])
+        .when(step(Contacted, built_in::sales_team()))
+        .then_expect_error(LeadError::NoStep(NoStep::Forbidden {
+            from: New,
+            to: Contacted,
+        }));
+    let transfer = Transfer {
+        sale: SaleId(1),
+        amount: AMOUNT,
+        gate: gate(),
+        table: built_in::programs(),
+        begins: Place::of_a_sale(),
+    };
+    lead()
+        .given(vec![opened])
+        .when(transfer)
+        .then_expect_error(LeadError::NoTransfer(built_in::PROGRAMS));
+}
+
+#[test]
+fn a_note_that_came_back_gives_its_number_to_no_other() {
+    let noted = |number: u32| LeadEvent::Noted {
+        number,
+        text: format!("note {number}"),
+    };
+    let withdrawn = LeadEvent::NoteWithdrawn {
+        number: 1,
+        text: "note 1".into(),
+    };
+    lead()
+        .given(vec![opened(), noted(1), noted(2), withdrawn, noted(1)])
+        .when(LeadCommand::Note {
+            text: "note 3".into(),
+        })
+        .then_expect_events(vec![noted(3)]);
 }

@@ -112,6 +112,7 @@ impl Reverse for Lead {
             LeadEvent::StageChanged { from, to, .. } => Ok(LeadEvent::StageChanged {
                 from: *to,
                 to: *from,
+                outcome: before.map(|lead| lead.outcome).unwrap_or_default(),
                 reason: Some(format!("undo of {from} to {to}")),
             }),
             LeadEvent::DomainSet { .. } | LeadEvent::DomainCleared {} => {
@@ -176,7 +177,9 @@ mod tests {
 
     use super::super::Lead;
     use crate::lead::event::LeadEvent;
-    use crate::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+    use crate::lead::source::{BusinessDomain, LeadSource};
+    use crate::pipeline::table;
+    use crate::pipeline::{StageKey, built_in};
     use crate::undo::{Change, Kept, Outcome, Undoes, outcomes};
 
     /// A lead that came in, and what was done to it; each with the place of what it undoes.
@@ -185,6 +188,8 @@ mod tests {
             source: LeadSource::Manual,
             business_domain: None,
             contact: None,
+            pipeline: built_in::SALES_TEAM,
+            stage: built_in::NEW,
         };
         let all = [(opened, Undoes::Nothing)].into_iter();
         (0..)
@@ -209,10 +214,11 @@ mod tests {
         (event, Undoes::Commit(Uuid::from_u128(place)))
     }
 
-    const fn step(from: LeadStage, to: LeadStage) -> LeadEvent {
+    fn step(from: StageKey, to: StageKey) -> LeadEvent {
         LeadEvent::StageChanged {
             from,
             to,
+            outcome: built_in::sales_team().outcome(to),
             reason: None,
         }
     }
@@ -232,12 +238,13 @@ mod tests {
     #[test]
     fn the_last_step_is_taken_back_and_an_earlier_one_is_kept() {
         let steps = [
-            plain(step(LeadStage::New, LeadStage::Contacted)),
-            plain(step(LeadStage::Contacted, LeadStage::Lost)),
+            plain(step(built_in::NEW, built_in::CONTACTED)),
+            plain(step(built_in::CONTACTED, built_in::LOST)),
         ];
         let back = LeadEvent::StageChanged {
-            from: LeadStage::Lost,
-            to: LeadStage::Contacted,
+            from: built_in::LOST,
+            to: built_in::CONTACTED,
+            outcome: table::Outcome::Open,
             reason: Some("undo of contacted to lost".into()),
         };
         assert_eq!(undo(&steps, 2), Outcome::Reversed(back.clone()));

@@ -1,9 +1,10 @@
 //! The points that make a score; the default ones are the documented table.
 
+use crate::pipeline::{StageKey, built_in};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Inputs, Score};
-use crate::lead::stage::{LeadSource, LeadStage};
+use crate::lead::source::LeadSource;
 
 /// The points that make a score. In a file they are fractions, and what is left out is as in the
 /// documented table.
@@ -157,11 +158,12 @@ impl Rules {
         }
     }
 
-    const fn of_stage(&self, stage: LeadStage) -> Points {
+    /// Only the stages of `sales-team` that the documented table names have points.
+    fn of_stage(&self, stage: StageKey) -> Points {
         match stage {
-            LeadStage::Qualified | LeadStage::Transferred => self.stage.qualified,
-            LeadStage::Contacted => self.stage.contacted,
-            LeadStage::New | LeadStage::Lost => Points(0),
+            built_in::QUALIFIED | built_in::TRANSFERRED => self.stage.qualified,
+            built_in::CONTACTED => self.stage.contacted,
+            _ => Points(0),
         }
     }
 

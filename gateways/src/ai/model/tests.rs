@@ -1,5 +1,6 @@
 //! Stories against a local provider that speaks both protocols and misbehaves.
 
+use domain::pipeline::built_in;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use domain::lead::scoring::{Inputs, Recommendation};
-use domain::lead::stage::{BusinessDomain, LeadSource, LeadStage};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -149,7 +150,7 @@ async fn given_patience(
 fn inputs() -> Inputs {
     Inputs {
         source: LeadSource::Partner,
-        stage: LeadStage::Qualified,
+        stage: built_in::QUALIFIED,
         message_count: 5,
         has_business_domain: true,
         business_domain: Some(BusinessDomain::First),

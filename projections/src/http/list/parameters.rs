@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{KnownFormat, Required};
 
 use super::ListQuery;
-use crate::columns::{Column, Listed, Measure, Role};
+use crate::columns::{Column, Listed, Measure, Role, Words};
 use crate::http::page::MOST;
 use crate::question::ID;
 
@@ -79,7 +79,13 @@ fn of_column<V>(column: &Column<V>) -> Vec<Parameter> {
             let id = ObjectBuilder::new().schema_type(Type::Integer);
             return one(id.minimum(Some(1)).maximum(Some(i64::MAX)));
         }
-        Role::Choice(words) => {
+        Role::Choice(Words::Places(_)) => {
+            return vec![
+                parameter("stage", "Only in the stage with this key.", text()),
+                parameter("pipeline", "Only of the pipeline with this key.", text()),
+            ];
+        }
+        Role::Choice(Words::Fixed(words)) => {
             let words = words().into_iter().filter(|word| !word.is_empty());
             return one(text().enum_values(Some(words)));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::lead::details::LeadField;
 use domain::lead::event::LeadEvent;
-use domain::lead::stage::{BusinessDomain, LeadSource};
+use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::Money;
 use domain::sale::event::SaleEvent;
 use jiff::Timestamp;
