@@ -1,5 +1,5 @@
 //! Everything at a glance: how many of the leads and sales that came in in a period, or ever, stand
-//! where now.
+//! where now. What it says beside reports means the same: [`crate::reports::measures`].
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use domain::pipeline::{StageKey, built_in};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::funnel::share;
 use crate::leads::Leads;
 use crate::period::When;
 use crate::pipelines;
+use crate::reports::sums::share;
 use crate::sales::Sales;
 use crate::slots;
 use crate::total::Total;
@@ -50,9 +50,9 @@ pub struct SalesByStage {
 /// Everything at a glance, over all pipelines.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DashboardView {
-    /// All leads.
+    /// All leads: `leads` of reports.
     pub total_leads: u64,
-    /// All sales.
+    /// All sales: `sales` of reports.
     pub total_sales: u64,
     /// Messages exchanged with all leads.
     pub total_messages: u64,
@@ -62,9 +62,9 @@ pub struct DashboardView {
     /// Sales by stage; those of one key together, whatever they follow. Stages of `sales` are named also where
     /// nothing stands.
     pub sales_by_stage: BTreeMap<StageKey, u64>,
-    /// The share of leads that were won, from 0 to 1; nothing where there are none.
+    /// The share of leads that were won, from 0 to 1; nothing where there are none: `conversion_rate` of reports.
     pub conversion_rate: Option<f64>,
-    /// What was paid, in whole units, by currency.
+    /// What those sales that are won are worth, in whole units, by currency: `cohort_revenue` of reports.
     #[schema(value_type = BTreeMap<String, f64>)]
     pub paid: BTreeMap<Currency, Total>,
     /// The zone whose days `from` and `to` name.

@@ -9,6 +9,7 @@ use stories::servers::eventually;
 stories::on_both_profiles!(
     &[("TIME_ZONE", "Pacific/Kiritimati")];
     what_sold_is_told_by_month_and_by_what_describes_it,
+    every_pipeline_has_its_own_rows,
     a_report_as_of_a_moment_says_what_was_known_then,
     the_list_of_reports_describes_itself,
     a_report_opens_in_a_spreadsheet_and_starts_nothing,
@@ -107,6 +108,41 @@ async fn what_sold_is_told_by_month_and_by_what_describes_it(crm: Crm) {
     let here = value(&crm, &format!("sales?stage=paid&source={source}")).await;
     assert_eq!(here, json!(2));
     assert!([json!(0), json!(2)].contains(&narrowed), "{narrowed}");
+}
+
+async fn every_pipeline_has_its_own_rows(crm: Crm) {
+    crm.given_a_transferred_lead(10).await;
+    let lead = json!({ "source": "partner", "pipeline": "programs" });
+    let lead = crm.post("/api/v1/leads", lead).await.good().clone();
+    let path = format!("/api/v1/leads/{}/stage", lead["id"]);
+    crm.patch(&path, json!({ "stage": "deciding" }))
+        .await
+        .good();
+    let open = rows(&crm, "leads?by=pipeline,outcome").await;
+    assert_eq!(
+        open,
+        [
+            json!({ "pipeline": "programs", "outcome": "open", "value": 1 }),
+            json!({ "pipeline": "sales-team", "outcome": "won", "value": 1 }),
+        ]
+    );
+    crm.patch(
+        &path,
+        json!({ "stage": "bought", "reason": "wants to swim" }),
+    )
+    .await
+    .good();
+    let won = rows(&crm, "leads_won?by=stage,reason&pipeline=programs").await;
+    let row = json!({ "stage": "bought", "reason": "wants to swim", "value": 1 });
+    assert_eq!(won, [row]);
+    let rates = rows(&crm, "conversion_rate?by=pipeline").await;
+    assert_eq!(rates.len(), 2, "{rates:?}");
+    assert!(
+        rates.iter().all(|row| row["value"] == json!(1.0)),
+        "{rates:?}"
+    );
+    let all = crm.get("/api/v1/dashboard").await.good().clone();
+    assert_eq!(all["conversion_rate"], value(&crm, "conversion_rate").await);
 }
 
 async fn a_report_as_of_a_moment_says_what_was_known_then(crm: Crm) {

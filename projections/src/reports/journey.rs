@@ -48,13 +48,13 @@ struct Opened {
 }
 
 impl Opened {
-    /// Stands in another stage from now on.
+    /// Stands in another stage from now on. Of what is open no reason is kept: nothing is counted by it.
     fn step(&mut self, to: StageKey, outcome: Outcome, at: i64, reason: Option<String>) {
         self.standing = Standing {
             stage: to.to_string(),
             outcome,
             since: at,
-            reason,
+            reason: reason.filter(|_| outcome != Outcome::Open),
             ..self.standing.clone()
         };
     }

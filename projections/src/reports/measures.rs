@@ -4,7 +4,7 @@
 //! screen is built; `projections/tests/following/reported.rs` holds them to these definitions.
 
 use super::facts::{Dimension, Kind};
-use super::sums::{Cell, Figure, share, velocity};
+use super::sums::{Cell, Figure, velocity};
 
 /// In what a figure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -358,10 +358,12 @@ impl Measure {
             Formula::MeanTime(kind) => within.of(kind).mean_time(),
             Formula::MedianTime(kind) => within.of(kind).median_time(),
             Formula::ShareOfBoth(one, other) => {
-                let (one, other) = (within.of(one).number, within.of(other).number);
-                share(one, one + other)
+                let (one, other) = (within.of(one).counted(), within.of(other).counted());
+                Figure::share(one, one + other)
             }
-            Formula::ShareOf(part, whole) => share(within.of(part).number, within.of(whole).number),
+            Formula::ShareOf(part, whole) => {
+                Figure::share(within.of(part).counted(), within.of(whole).counted())
+            }
             Formula::OpenSales => Figure::Count(by_its_end.open().number),
             Formula::OpenAmount => Figure::Money(by_its_end.open().total()),
             Formula::Velocity => velocity(within, by_its_end),

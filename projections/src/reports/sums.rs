@@ -30,6 +30,11 @@ impl Sums {
         }
     }
 
+    /// How many there are; of facts there are never fewer than none.
+    pub(super) const fn counted(&self) -> u64 {
+        self.number.unsigned_abs()
+    }
+
     pub(super) const fn total(&self) -> Total {
         Total::of_minor(self.minor)
     }
@@ -91,6 +96,11 @@ pub enum Figure {
 }
 
 impl Figure {
+    /// What share a part is of the whole.
+    pub(super) fn share(part: u64, whole: u64) -> Self {
+        share(part, whole).map_or(Self::None, Self::Real)
+    }
+
     /// Whether it says that there is nothing.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
@@ -103,13 +113,13 @@ impl Figure {
     }
 }
 
-/// A share, rounded to four digits.
-pub(super) fn share(part: i64, whole: i64) -> Figure {
-    if whole <= 0 {
-        return Figure::None;
-    }
-    let share = float(part.into()) / float(whole.into());
-    Figure::Real((share * 10_000.0).round() / 10_000.0)
+/// A share, rounded to four digits; nothing of nothing.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of leads are far below 2^53"
+)]
+pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0)
 }
 
 /// Open sales x win rate x average sale / cycle in days: sales velocity as CRMs compute it, for example

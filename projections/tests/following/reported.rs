@@ -25,17 +25,20 @@ use domain::sale::event::SaleEvent;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use journal::position::Position;
+use projections::dashboard;
 use projections::db::Statement;
+use projections::period::When;
 use projections::reports::calendar::{Part, Per};
 use projections::reports::facts::Dimension;
 use projections::reports::measures::{MEASURES, Measure};
 use projections::reports::read::Question;
 use projections::reports::sums::Figure;
 use projections::screens;
+use projections::views::Reader;
 use stories::dice::Dice;
 use stories::servers::eventually;
 
-use crate::kept::{Kept, main_workspace};
+use crate::kept::{Kept, built_in_tables, main_workspace};
 use naive::{Naive, Value};
 
 /// Steps between two comparisons.
@@ -373,6 +376,7 @@ async fn compare(kept: &Kept, history: &mut History, what: &str) {
     let reader = kept.views.reader(main_workspace(), history.last.unwrap());
     let log = kept.journal.read(0, 0, usize::MAX >> 1).await.unwrap();
     let naive = Naive::of(log);
+    the_dashboard_says_the_same(&reader).await;
     for _ in 0..QUESTIONS {
         let asked = ask(history, &naive);
         let question = &asked.question;
@@ -400,8 +404,39 @@ async fn compare(kept: &Kept, history: &mut History, what: &str) {
     }
 }
 
+/// The dashboard counts for itself, and says the same.
+async fn the_dashboard_says_the_same(reader: &Reader) {
+    let told = dashboard::read(reader, &When::default(), &built_in_tables())
+        .await
+        .unwrap();
+    let report = async |name: &str| {
+        let question = Question {
+            measure: Measure::named(name).unwrap(),
+            parts: Vec::new(),
+            by: Vec::new(),
+            only: Vec::new(),
+            as_of: None,
+        };
+        question.answer(reader).await.unwrap()
+    };
+    let figure = async |name: &str| report(name).await[0].figure;
+    let count = |number: u64| Figure::Count(i64::try_from(number).unwrap());
+    assert_eq!(figure("leads").await, count(told.total_leads));
+    assert_eq!(figure("sales").await, count(told.total_sales));
+    let rate = told.conversion_rate.map(Figure::Real);
+    assert_eq!(Some(figure("conversion_rate").await), rate);
+    let paid = told.paid.iter();
+    let paid: Vec<_> = paid
+        .map(|(currency, total)| (vec![currency.to_string()], Figure::Money(*total)))
+        .collect();
+    let revenue = report("cohort_revenue").await.into_iter();
+    let mut revenue: Vec<_> = revenue.map(|row| (row.group, row.figure)).collect();
+    revenue.sort_by_key(|(group, _)| paid.iter().position(|(other, _)| other == group));
+    assert_eq!(revenue, paid);
+}
+
 /// The rows of a divided period are together what the period is undivided.
-async fn adds_up(reader: &projections::views::Reader, question: &Question) {
+async fn adds_up(reader: &Reader, question: &Question) {
     let (Some(first), Some(last)) = (question.parts.first(), question.parts.last()) else {
         return;
     };
