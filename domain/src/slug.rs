@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error as _, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest key, in bytes.
@@ -22,7 +22,7 @@ pub struct Slug {
 
 /// Why a text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a small letter and up to 31 more of a-z 0-9 _ -")]
+#[error("a key is a small letter and up to 31 more characters out of a-z 0-9 _ -")]
 pub struct BadSlug;
 
 impl Slug {
@@ -96,16 +96,15 @@ impl<'de> Deserialize<'de> for Slug {
             type Value = Slug;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a small letter and up to 31 more of a-z 0-9 _ -")
+                f.write_str("a key")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Slug, E> {
-                text.parse()
-                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Other("text"), &self))
+                text.parse().map_err(E::custom)
             }
         }
 
-        deserializer.deserialize_str(Text).map_err(D::Error::custom)
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -18,14 +18,11 @@ pub mod since;
 
 use axum::extract::FromRef;
 use commands::desk::Desk;
-use commands::http::access::open_to;
 use commands::http::answer::Acknowledged;
 use commands::phones::PhoneRegion;
 use commands::pipelines::Pipelines;
-use domain::key::Role;
 use jiff::tz::TimeZone;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::views::Views;
 
@@ -56,26 +53,11 @@ impl FromRef<ReadApi> for Desk {
 #[must_use]
 pub fn router(api: ReadApi) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(open_to(Role::Analyst, routes!(leads::list)))
-        .routes(open_to(Role::Analyst, routes!(leads::card)))
-        .routes(open_to(Role::Analyst, routes!(leads::timeline)))
-        .routes(open_to(Role::Analyst, routes!(sales::list)))
-        .routes(open_to(Role::Analyst, routes!(sales::card)))
-        .routes(open_to(Role::Analyst, routes!(sales::timeline)))
-        .routes(open_to(Role::Analyst, routes!(contacts::list)))
-        .routes(open_to(Role::Analyst, routes!(contacts::card)))
-        .routes(open_to(Role::Analyst, routes!(contacts::timeline)))
-        .routes(open_to(Role::Analyst, routes!(pipelines::list)))
-        .routes(open_to(Role::Analyst, routes!(pipelines::card)))
-        .routes(open_to(Role::Analyst, routes!(pipelines::timeline)))
-        .routes(open_to(Role::Analyst, routes!(dashboard::dashboard)))
-        .routes(open_to(Role::Analyst, routes!(dashboard::leads_by_stage)))
-        .routes(open_to(Role::Analyst, routes!(dashboard::sales_by_stage)))
-        .routes(open_to(
-            Role::Analyst,
-            routes!(dashboard::conversion_funnel),
-        ))
-        .routes(open_to(Role::Analyst, routes!(reports::catalog)))
-        .routes(open_to(Role::Analyst, routes!(reports::report)))
+        .merge(leads::routes())
+        .merge(sales::routes())
+        .merge(contacts::routes())
+        .merge(pipelines::routes())
+        .merge(dashboard::routes())
+        .merge(reports::routes())
         .with_state(api)
 }

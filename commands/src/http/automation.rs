@@ -1,10 +1,14 @@
 //! Which rules act by themselves: listed and switched here.
 
+use crate::http::access::open_to;
 use axum::Json;
 use axum::extract::{Path, State};
-use domain::automation::{Automation, AutomationId, Rule, SetRule};
+use domain::automation::{Automation, AutomationError, AutomationId, Rule, SetRule};
+use domain::key::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::Changed;
 use super::api::Api;
@@ -12,6 +16,13 @@ use super::caller::Caller;
 use super::extract::Body;
 use super::field::given;
 use super::problem::Problem;
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Analyst, routes!(list_rules)))
+        .routes(open_to(Role::Admin, routes!(set_rule)))
+}
 
 /// A rule and how it is set.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,4 +113,13 @@ pub async fn set_rule(
     Ok(api
         .changed(RuleView::of(rule, &automation.state), automation.position())
         .version(automation.version))
+}
+
+impl From<AutomationError> for Problem {
+    fn from(refusal: AutomationError) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            AutomationError::BadValue { .. } => Self::invalid("value", detail),
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! Routes that change a contact.
 
+mod refusals;
+
+use crate::http::access::open_to;
+use domain::key::Role;
 use std::fmt;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use axum::extract::State;
 use cqrs_es::Aggregate as _;
@@ -24,6 +30,21 @@ use super::leads::asks::{AddNote, AddTag};
 use super::problem::Problem;
 use super::views::ContactView;
 use crate::contacts::Found;
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Operator, routes!(create)))
+        .routes(open_to(Role::Operator, routes!(upsert)))
+        .routes(open_to(Role::Operator, routes!(change, remove)))
+        .routes(open_to(Role::Operator, routes!(add_phone)))
+        .routes(open_to(Role::Operator, routes!(remove_phone)))
+        .routes(open_to(Role::Operator, routes!(add_email)))
+        .routes(open_to(Role::Operator, routes!(remove_email)))
+        .routes(open_to(Role::Operator, routes!(add_tag)))
+        .routes(open_to(Role::Operator, routes!(remove_tag)))
+        .routes(open_to(Role::Operator, routes!(add_note)))
+}
 
 /// A new contact.
 #[derive(Debug, Deserialize, ToSchema)]

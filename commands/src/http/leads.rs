@@ -6,13 +6,18 @@
 pub mod asks;
 pub mod details;
 mod opening;
+mod refusals;
 
+use crate::http::access::{open_to, open_to_forms_and};
 use axum::extract::{Path, State};
 use domain::id::{ContactId, LeadId, NumberKind};
+use domain::key::Role;
 use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::pipeline::built_in;
 use domain::pipeline::table::Table;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::Changed;
 use super::api::Api;
@@ -25,6 +30,19 @@ use asks::{
     AddNote, AddTag, ChangeLeadStage, DescribeLead, OpenLead, RecordMessages, TransferLead,
     TransferParams, checked_reason,
 };
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(open_to_forms_and(Role::Operator, routes!(open)))
+        .routes(open_to(Role::Operator, routes!(describe)))
+        .routes(open_to(Role::Operator, routes!(change_stage)))
+        .routes(open_to(Role::Operator, routes!(record_messages)))
+        .routes(open_to(Role::Operator, routes!(add_tag)))
+        .routes(open_to(Role::Operator, routes!(remove_tag)))
+        .routes(open_to(Role::Operator, routes!(add_note)))
+        .routes(open_to(Role::Operator, routes!(transfer)))
+}
 
 /// Opens a lead.
 #[utoipa::path(post, path = "/api/v1/leads", tag = "leads", request_body = OpenLead,

@@ -6,10 +6,14 @@ pub mod asks;
 mod refusals;
 pub mod view;
 
+use crate::http::access::open_to;
 use axum::extract::{Path, State};
+use domain::key::Role;
 use domain::pipeline::aggregate::Pipeline;
 use domain::pipeline::command::PipelineCommand;
 use domain::pipeline::{PipelineId, StageKey};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::Changed;
 use super::api::Api;
@@ -18,6 +22,16 @@ use super::extract::Body;
 use super::problem::Problem;
 use asks::{AddStage, ChangePipeline, ChangeStage, OpenPipeline, ReorderStages};
 use view::PipelineView;
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Admin, routes!(open)))
+        .routes(open_to(Role::Admin, routes!(change)))
+        .routes(open_to(Role::Admin, routes!(add_stage)))
+        .routes(open_to(Role::Admin, routes!(change_stage)))
+        .routes(open_to(Role::Admin, routes!(reorder)))
+}
 
 /// Declares a pipeline of one's own.
 #[utoipa::path(post, path = "/api/v1/pipelines", tag = "pipelines", operation_id = "open_pipeline",

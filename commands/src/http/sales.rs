@@ -1,7 +1,11 @@
 //! Routes that change a sale.
 
+mod refusals;
+
+use crate::http::access::open_to;
 use axum::extract::State;
 use domain::id::SaleId;
+use domain::key::Role;
 use domain::money::{Currency, Money};
 use domain::pipeline::table::Table;
 use domain::pipeline::{StageKey, built_in};
@@ -10,6 +14,8 @@ use domain::sale::command::SaleCommand;
 use serde::Deserialize;
 use serde_json::Number;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::answer::Changed;
 use super::api::Api;
@@ -19,6 +25,13 @@ use super::leads::asks::checked_reason;
 use super::leads::details::money;
 use super::problem::Problem;
 use super::views::SaleView;
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Operator, routes!(change)))
+        .routes(open_to(Role::Operator, routes!(change_stage)))
+}
 
 /// A step along the pipeline.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -1,8 +1,12 @@
 //! The route that undoes an earlier change.
 
+use crate::http::access::open_to;
 use axum::extract::State;
+use domain::key::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::answer::Changed;
@@ -12,6 +16,11 @@ use super::extract::Body;
 use super::problem::Problem;
 use super::refusals::moved;
 use crate::undo::{UndoError, Undone, What};
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(open_to(Role::Operator, routes!(undo)))
+}
 
 /// What to undo: one of the two.
 #[derive(Debug, Deserialize, ToSchema)]

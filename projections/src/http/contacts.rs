@@ -1,21 +1,34 @@
 //! Routes that read contacts.
 
+use super::ReadApi;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use commands::desk::Desk;
+use commands::http::access::open_to;
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::ContactView;
 use domain::id::ContactId;
+use domain::key::Role;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::card::{self, AsOf};
 use super::list::ListQuery;
 use super::since::Reading;
 use crate::contacts::Contacts;
 use crate::timeline::{Happened, Timeline};
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<ReadApi> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Analyst, routes!(list)))
+        .routes(open_to(Role::Analyst, routes!(card)))
+        .routes(open_to(Role::Analyst, routes!(timeline)))
+}
 
 /// Which contacts to list.
 pub type ContactList = ListQuery<Contacts>;

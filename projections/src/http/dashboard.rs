@@ -2,13 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
+use commands::http::access::open_to;
 use commands::http::extract::Params;
 use commands::http::problem::Problem;
+use domain::key::Role;
 use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::pipeline::table::{Kind, Table};
 use domain::pipeline::{PipelineId, built_in};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::ReadApi;
 use super::since::Reading;
@@ -17,6 +21,15 @@ use crate::funnel::{self, FunnelView, Which};
 use crate::period::When;
 use crate::pipelines;
 use crate::views::Reader;
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<ReadApi> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Analyst, routes!(dashboard)))
+        .routes(open_to(Role::Analyst, routes!(leads_by_stage)))
+        .routes(open_to(Role::Analyst, routes!(sales_by_stage)))
+        .routes(open_to(Role::Analyst, routes!(conversion_funnel)))
+}
 
 /// Which leads and sales are counted.
 #[derive(Debug, Deserialize, IntoParams)]

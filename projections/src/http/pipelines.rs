@@ -1,21 +1,34 @@
 //! Routes that read pipelines.
 
+use super::ReadApi;
 use axum::Json;
 use axum::extract::{Path, State};
 use commands::desk::Desk;
+use commands::http::access::open_to;
 use commands::http::caller::Caller;
 use commands::http::extract::Params;
 use commands::http::pipelines::pipeline;
 use commands::http::pipelines::view::PipelineView;
 use commands::http::problem::Problem;
+use domain::key::Role;
 use domain::pipeline::PipelineId;
 use domain::pipeline::aggregate::Pipeline;
 use journal::token::Token;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::card::AsOf;
 use super::since::Reading;
 use crate::pipelines;
 use crate::timeline::{Happened, Timeline};
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<ReadApi> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Analyst, routes!(list)))
+        .routes(open_to(Role::Analyst, routes!(card)))
+        .routes(open_to(Role::Analyst, routes!(timeline)))
+}
 
 /// Lists the pipelines of the workspace, now or as they were.
 #[utoipa::path(get, path = "/api/v1/pipelines", tag = "pipelines", operation_id = "list_pipelines", params(AsOf),

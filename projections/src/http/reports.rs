@@ -7,10 +7,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use commands::http::access::open_to;
 use commands::http::extract::Params;
 use commands::http::problem::Problem;
+use domain::key::Role;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::ReadApi;
 use super::since::Reading;
@@ -18,6 +22,13 @@ use crate::reports::read::{MOST_ROWS, ReportError};
 use crate::reports::table::ReportTable;
 pub use asked::ReportParams;
 use asked::{Asked, wants_csv};
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<ReadApi> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Analyst, routes!(catalog)))
+        .routes(open_to(Role::Analyst, routes!(report)))
+}
 pub use catalog::{Catalog, DimensionView, MeasureView};
 
 /// A report.

@@ -1,15 +1,20 @@
 //! Routes that read sales.
 
+use super::ReadApi;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use commands::desk::Desk;
+use commands::http::access::open_to;
 use commands::http::caller::Caller;
 use commands::http::extract::{Id, Params};
 use commands::http::problem::Problem;
 use commands::http::views::SaleView;
 use domain::id::SaleId;
+use domain::key::Role;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::card::{self, AsOf};
 use super::expand::{self, ListedSale};
@@ -17,6 +22,14 @@ use super::list::ListQuery;
 use super::since::Reading;
 use crate::sales::Sales;
 use crate::timeline::{Happened, Timeline};
+
+/// The routes of this module.
+pub(super) fn routes() -> OpenApiRouter<ReadApi> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Analyst, routes!(list)))
+        .routes(open_to(Role::Analyst, routes!(card)))
+        .routes(open_to(Role::Analyst, routes!(timeline)))
+}
 
 /// Which sales to list.
 pub type SaleList = ListQuery<Sales>;

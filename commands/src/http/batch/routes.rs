@@ -1,8 +1,12 @@
 //! The routes: each row goes the way of the route for one.
 
+use crate::http::access::open_to;
 use axum::extract::State;
 use axum::response::Response;
 use domain::id::NumberKind;
+use domain::key::Role;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{Batch, BatchView, Done, Row, carry_out};
 use crate::http::answer::Changed;
@@ -13,6 +17,13 @@ use crate::http::extract::{Body, Id};
 use crate::http::leads;
 use crate::http::leads::asks::{DescribeLead, OpenLead};
 use crate::http::problem::Problem;
+
+/// The routes of this module.
+pub(in crate::http) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(open_to(Role::Operator, routes!(of_contacts)))
+        .routes(open_to(Role::Operator, routes!(of_leads)))
+}
 
 /// Creates and changes up to 500 contacts, each row by itself; rows of one contact in their order. Rows that
 /// say when to come again were not carried out: send the request again under the same `Idempotency-Key`.
