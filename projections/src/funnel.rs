@@ -70,7 +70,8 @@ const DROPPED: &str = "dropped";
 
 impl Projection for Funnel {
     const NAME: &'static str = "funnel";
-    const VERSION: u32 = 3;
+    /// Version 4 is made as version 3 was, by programs that can read leads which follow pipelines.
+    const VERSION: u32 = 4;
     const READ_SINCE: u32 = 2;
     const CATEGORY: &'static str = Lead::TYPE;
     type Record = Way;
