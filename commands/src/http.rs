@@ -8,7 +8,7 @@
 //! - [`retry`]: the `Idempotency-Key` header
 //! - [`views`], [`answer`]: what a lead, a sale, a contact looks like, and where it was written
 //! - [`batch`]: many rows in one request
-//! - [`leads`], [`sales`], [`contacts`], [`automation`]: the routes themselves
+//! - [`leads`], [`sales`], [`contacts`], [`pipelines`], [`automation`]: the routes themselves, each with its refusals
 
 pub mod access;
 pub mod answer;

@@ -1,6 +1,5 @@
 //! A clock that jumps an hour, back or forward, changes no order, no number and no claim.
 
-use domain::pipeline::table::Place;
 use std::collections::HashSet;
 
 use commands::clock::Clock;
@@ -13,6 +12,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
 use domain::lead::source::LeadSource;
+use domain::pipeline::table::Place;
 use jiff::SignedDuration;
 use journal::Journal;
 use journal::entry::readable;

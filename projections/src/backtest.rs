@@ -5,13 +5,13 @@
 //! first event at which it stood in `qualified`, its domain was known and its score was enough. Leads of
 //! other pipelines than `sales-team` are left out: no score transfers them.
 
-use domain::pipeline::{self, StageKey, built_in};
 use std::collections::{HashMap, HashSet};
 
 use cqrs_es::Aggregate as _;
 use domain::id::LeadId;
 use domain::lead::aggregate::Lead;
 use domain::lead::scoring::{Rules, Score};
+use domain::pipeline::{self, StageKey, built_in};
 use domain::sale::event::SaleEvent;
 use jiff::Timestamp;
 use journal::store::Loaded;

@@ -4,14 +4,14 @@
 //! A lead counts when it came in, with the source and the domain it has now; [`crate::slots`] says
 //! how. Times are kept as histograms.
 
-use domain::pipeline::table::{Outcome, Place, Stage, Table};
-use domain::pipeline::{PipelineId, StageKey, built_in};
 use std::collections::{BTreeMap, BTreeSet};
 
 use cqrs_es::Aggregate as _;
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::lead::source::{BusinessDomain, LeadSource};
+use domain::pipeline::table::{Outcome, Place, Stage, Table};
+use domain::pipeline::{PipelineId, StageKey, built_in};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -7,10 +7,10 @@
 #[path = "../benches/rapport/fill.rs"]
 mod fill;
 
-use domain::pipeline::built_in;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use domain::pipeline::built_in;
 use journal::sqlite::SqliteJournal;
 use journal::{Backend, Journal};
 use serde_json::{Value, json};

@@ -1,6 +1,5 @@
 //! Which rules act by themselves: listed and switched here.
 
-use crate::http::access::open_to;
 use axum::Json;
 use axum::extract::{Path, State};
 use domain::automation::{Automation, AutomationError, AutomationId, Rule, SetRule};
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::open_to;
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;

@@ -2,11 +2,7 @@
 
 mod refusals;
 
-use crate::http::access::open_to;
-use domain::key::Role;
 use std::fmt;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use axum::extract::State;
 use cqrs_es::Aggregate as _;
@@ -15,12 +11,16 @@ use domain::contact::aggregate::{Contact, ContactError, MAX_ADDRESSES};
 use domain::contact::command::{Card, ContactCommand};
 use domain::contact::link::Link;
 use domain::id::ContactId;
+use domain::key::Role;
 use domain::tags::Tags;
 use journal::store::Loaded;
 use journal::token::Token;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::access::open_to;
 use super::answer::{Changed, Removed};
 use super::api::Api;
 use super::caller::Caller;

@@ -8,7 +8,6 @@ pub mod details;
 mod opening;
 mod refusals;
 
-use crate::http::access::{open_to, open_to_forms_and};
 use axum::extract::{Path, State};
 use domain::id::{ContactId, LeadId, NumberKind};
 use domain::key::Role;
@@ -19,6 +18,7 @@ use domain::pipeline::table::Table;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::{open_to, open_to_forms_and};
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;

@@ -6,7 +6,6 @@ pub mod asks;
 mod refusals;
 pub mod view;
 
-use crate::http::access::open_to;
 use axum::extract::{Path, State};
 use domain::key::Role;
 use domain::pipeline::aggregate::Pipeline;
@@ -15,6 +14,7 @@ use domain::pipeline::{PipelineId, StageKey};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::open_to;
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;

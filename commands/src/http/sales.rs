@@ -2,7 +2,6 @@
 
 mod refusals;
 
-use crate::http::access::open_to;
 use axum::extract::State;
 use domain::id::SaleId;
 use domain::key::Role;
@@ -17,6 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::open_to;
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;

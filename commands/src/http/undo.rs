@@ -1,6 +1,5 @@
 //! The route that undoes an earlier change.
 
-use crate::http::access::open_to;
 use axum::extract::State;
 use domain::key::Role;
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::access::open_to;
 use super::answer::Changed;
 use super::api::Api;
 use super::caller::Caller;

@@ -1,4 +1,3 @@
-use domain::pipeline::table::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
 use domain::lead::event::LeadEvent;
 use domain::lead::source::LeadSource;
+use domain::pipeline::table::Place;
 use domain::policy::{Mark, PolicyId, Start};
 use journal::claim::ClaimKey;
 use journal::cursor::name_of;

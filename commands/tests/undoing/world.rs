@@ -1,7 +1,5 @@
 //! A lead, a sale and a contact over a log in memory, and two desks that know nothing of each other.
 
-use domain::pipeline::table::{Place, Table};
-use domain::pipeline::{StageKey, built_in};
 use std::collections::BTreeMap;
 
 use commands::clock::Clock;
@@ -22,6 +20,8 @@ use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
 use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
+use domain::pipeline::table::{Place, Table};
+use domain::pipeline::{StageKey, built_in};
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use domain::sale::event::SaleEvent;

@@ -1,7 +1,5 @@
 //! What a lead decides, how facts change it, and why it refuses.
 
-use crate::pipeline::table::{NoStep, Outcome, Place, Table, WonBy};
-use crate::pipeline::{PipelineId, StageKey, built_in};
 use cqrs_es::Aggregate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +12,8 @@ use super::source::{BusinessDomain, LeadSource};
 use crate::event::{About, Decide, ERASED, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
 use crate::money::Money;
+use crate::pipeline::table::{NoStep, Outcome, Place, Table, WonBy};
+use crate::pipeline::{PipelineId, StageKey, built_in};
 use crate::tags::MAX_TAGS;
 use crate::text::BadText;
 

@@ -1,7 +1,5 @@
 //! What may be asked of a lead.
 
-use crate::pipeline::table::{Place, Table};
-use crate::pipeline::{StageKey, built_in};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +9,8 @@ use super::scoring::Score;
 use super::source::{BusinessDomain, LeadSource};
 use crate::id::{ContactId, SaleId};
 use crate::money::Money;
+use crate::pipeline::table::{Place, Table};
+use crate::pipeline::{StageKey, built_in};
 
 /// What may be asked of a lead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

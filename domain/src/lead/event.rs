@@ -1,7 +1,5 @@
 //! Facts about a lead, with their stored names and versions.
 
-use crate::pipeline::table::{Outcome, Place};
-use crate::pipeline::{PipelineId, StageKey};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +10,8 @@ use super::source::{BusinessDomain, LeadSource};
 use crate::event::stored;
 use crate::id::{ContactId, SaleId};
 use crate::money::Money;
+use crate::pipeline::table::{Outcome, Place};
+use crate::pipeline::{PipelineId, StageKey};
 
 /// What happened to a lead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -12,13 +12,13 @@
 
 mod rules;
 
-use crate::pipeline::StageKey;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::source::{BusinessDomain, LeadSource};
+use crate::pipeline::StageKey;
 use crate::words::words;
 pub use rules::Rules;
 

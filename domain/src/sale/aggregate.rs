@@ -1,7 +1,5 @@
 //! What a sale decides, how facts change it, and why it refuses.
 
-use crate::pipeline::table::{NoStep, Outcome, Place, Table};
-use crate::pipeline::{PipelineId, StageKey, built_in};
 use cqrs_es::Aggregate;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +8,8 @@ use super::event::SaleEvent;
 use crate::event::{About, Decide, decided};
 use crate::id::{Keyed, LeadId, SaleId};
 use crate::money::Money;
+use crate::pipeline::table::{NoStep, Outcome, Place, Table};
+use crate::pipeline::{PipelineId, StageKey, built_in};
 use crate::undo::{Kept, Reverse};
 
 /// A sale as its events made it; the default one has not been opened.

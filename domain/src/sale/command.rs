@@ -1,12 +1,12 @@
 //! What may be asked of a sale.
 
-use crate::pipeline::table::{Place, Table};
-use crate::pipeline::{StageKey, built_in};
 use serde::{Deserialize, Serialize};
 
 use super::event::SaleEvent;
 use crate::id::LeadId;
 use crate::money::Money;
+use crate::pipeline::table::{Place, Table};
+use crate::pipeline::{StageKey, built_in};
 
 /// What may be asked of a sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

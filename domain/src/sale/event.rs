@@ -1,13 +1,13 @@
 //! Facts about a sale, with their stored names and versions.
 
-use crate::pipeline::table::Outcome;
-use crate::pipeline::{PipelineId, StageKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::stored;
 use crate::id::LeadId;
 use crate::money::Money;
+use crate::pipeline::table::Outcome;
+use crate::pipeline::{PipelineId, StageKey};
 
 /// What happened to a sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

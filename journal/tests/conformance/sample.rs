@@ -1,10 +1,10 @@
 //! Commits to append.
 
-use domain::pipeline::built_in;
-use domain::pipeline::table::Outcome;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::lead::event::LeadEvent;
+use domain::pipeline::built_in;
+use domain::pipeline::table::Outcome;
 use jiff::Timestamp;
 use journal::entry::readable;
 use journal::envelope::{Commit, CommitHash, Sealed};

@@ -1,6 +1,5 @@
 //! Routes that read pipelines.
 
-use super::ReadApi;
 use axum::Json;
 use axum::extract::{Path, State};
 use commands::desk::Desk;
@@ -17,6 +16,7 @@ use journal::token::Token;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::ReadApi;
 use super::card::AsOf;
 use super::since::Reading;
 use crate::pipelines;

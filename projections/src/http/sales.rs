@@ -1,6 +1,5 @@
 //! Routes that read sales.
 
-use super::ReadApi;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
@@ -16,6 +15,7 @@ use domain::key::Role;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::ReadApi;
 use super::card::{self, AsOf};
 use super::expand::{self, ListedSale};
 use super::list::ListQuery;

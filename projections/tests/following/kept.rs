@@ -1,7 +1,5 @@
 //! A log in memory, and read models of it in a database of their own.
 
-use domain::pipeline::built_in;
-use domain::pipeline::table::Place;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +11,8 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
 use domain::lead::source::LeadSource;
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use journal::Journal;
 use journal::entry::Entry;
 use journal::envelope::{Commit, Sealed};

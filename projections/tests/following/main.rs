@@ -14,10 +14,17 @@ mod upgrades;
 use std::time::Duration;
 
 use commands::clock::Clock;
-use deliveries::what_ended_long_ago_is_forgotten_and_nothing_else;
 use journal::Journal;
 use journal::memory::MemoryJournal;
 use journal::position::Position;
+use projections::dashboard;
+use projections::follower::FollowError;
+use projections::leads::Leads;
+use projections::period::When;
+use projections::projection::{Projection, newest};
+use stories::servers::eventually;
+
+use deliveries::what_ended_long_ago_is_forgotten_and_nothing_else;
 use kept::{Kept, contact, main_workspace, open};
 use parking::{
     a_change_that_the_database_refuses_is_parked, a_parked_record_forgets_who_was_erased,
@@ -27,13 +34,7 @@ use periods::{
     a_period_holds_what_came_in_in_it, tables_of_the_version_before_answer_what_they_can,
 };
 use plans::{every_list_is_read_from_an_index, every_report_is_read_from_an_index};
-use projections::dashboard;
-use projections::follower::FollowError;
-use projections::leads::Leads;
-use projections::period::When;
-use projections::projection::{Projection, newest};
 use reported::reports_are_what_all_events_say;
-use stories::servers::eventually;
 use timers::a_clock_that_was_years_ahead_keeps_no_timer_from_coming_due;
 use upgrades::{
     a_build_that_cannot_go_on_disturbs_nobody, a_new_screen_is_built_beside_the_others,

@@ -1,8 +1,6 @@
 //! Any sequence of commands, retries, restarts and rebuilds leaves what one lead after the other
 //! would be by a model of a dozen lines.
 
-use domain::pipeline::table::Place;
-use domain::pipeline::{StageKey, built_in};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -15,6 +13,8 @@ use domain::lead::aggregate::{Lead, LeadError};
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
 use domain::lead::source::LeadSource;
+use domain::pipeline::table::Place;
+use domain::pipeline::{StageKey, built_in};
 use journal::entry::readable;
 use journal::memory::MemoryJournal;
 use journal::position::Position;

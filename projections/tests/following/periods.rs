@@ -1,9 +1,6 @@
 //! A period holds what came in in it, whatever its ends, the zone and its clocks; and the tables of
 //! the version before answer what they can.
 
-use crate::kept::built_in_tables;
-use domain::pipeline::built_in;
-use domain::pipeline::table::Place;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +9,8 @@ use commands::desk::Desk;
 use commands::origin::Origin;
 use domain::id::{LeadId, SaleId};
 use domain::money::{Currency, Money};
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use jiff::tz::TimeZone;
@@ -27,6 +26,7 @@ use projections::views::{ReadError, Reader};
 use projections::{dashboard, screens};
 use stories::servers::eventually;
 
+use crate::kept::built_in_tables;
 use crate::kept::{Kept, contact, main_workspace, open};
 
 /// Leads that come in, one every 37 minutes and a little more: over six days, in the middle of

@@ -3,8 +3,6 @@
 
 mod naive;
 
-use domain::pipeline::built_in;
-use domain::pipeline::table::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 use commands::clock::Clock;
@@ -19,6 +17,8 @@ use domain::lead::event::{Analysis, LeadEvent};
 use domain::lead::scoring::{Recommendation, Score};
 use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use domain::sale::aggregate::Sale;
 use domain::sale::command::SaleCommand;
 use domain::sale::event::SaleEvent;

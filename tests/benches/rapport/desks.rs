@@ -1,7 +1,5 @@
 //! Commands in process, raw JetStream appends, and the cqrs-es + postgres-es peer.
 
-use domain::pipeline::built_in;
-use domain::pipeline::table::Place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +14,8 @@ use domain::lead::aggregate::Lead;
 use domain::lead::command::LeadCommand;
 use domain::lead::details::Edit;
 use domain::lead::source::LeadSource;
+use domain::pipeline::built_in;
+use domain::pipeline::table::Place;
 use journal::nats::{NatsJournal, NatsOptions};
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;

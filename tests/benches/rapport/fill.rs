@@ -1,13 +1,13 @@
 //! A log of many leads, as fast as it takes them.
 
-use domain::pipeline::StageKey;
-use domain::pipeline::built_in;
 use std::ops::RangeInclusive;
 
 use commands::clock::{Clock, fresh_id};
 use domain::event::Stored;
 use domain::lead::event::LeadEvent;
 use domain::lead::source::LeadSource;
+use domain::pipeline::StageKey;
+use domain::pipeline::built_in;
 use futures::StreamExt as _;
 use journal::Journal;
 use journal::envelope::{Commit, Sealed};

@@ -1,12 +1,12 @@
 //! A million leads and five million events in one embedded process: memory, dashboards under load,
 //! and how soon it serves after a restart.
 
-use domain::pipeline::built_in;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::lead::event::LeadEvent;
+use domain::pipeline::built_in;
 use journal::sqlite::SqliteJournal;
 use journal::{Backend, Journal};
 use stories::crm::Crm;

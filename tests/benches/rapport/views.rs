@@ -1,11 +1,11 @@
 //! Rebuild rate, dashboard latency, idle memory, time until ready.
 
-use domain::pipeline::built_in;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use commands::clock::Clock;
+use domain::pipeline::built_in;
 use journal::sqlite::SqliteJournal;
 use journal::token::Token;
 use journal::{Backend, Journal};

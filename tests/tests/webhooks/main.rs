@@ -9,10 +9,11 @@ mod stopping;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use receiver::{Heard, Mood, Receiver};
 use serde_json::{Value, json};
 use stories::crm::Crm;
 use stories::servers::eventually;
+
+use receiver::{Heard, Mood, Receiver};
 
 /// Loopback may be called, and whoever fails is called again soon.
 const SETTINGS: &[(&str, &str)] = &[

@@ -1,6 +1,5 @@
 //! The routes: each row goes the way of the route for one.
 
-use crate::http::access::open_to;
 use axum::extract::State;
 use axum::response::Response;
 use domain::id::NumberKind;
@@ -9,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Batch, BatchView, Done, Row, carry_out};
+use crate::http::access::open_to;
 use crate::http::answer::Changed;
 use crate::http::api::Api;
 use crate::http::caller::Caller;

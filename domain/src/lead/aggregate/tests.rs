@@ -1,5 +1,6 @@
 //! Given what happened, when asked, then this happens: every rule and refusal of a lead.
 
+use cqrs_es::Aggregate;
 use cqrs_es::test::TestFramework;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -19,14 +20,12 @@ use crate::lead::event::{Analysis, LeadEvent};
 use crate::lead::scoring::Score;
 use crate::lead::source::{BusinessDomain, LeadSource};
 use crate::money::{Currency, Money};
-use crate::text::BadText;
-use cqrs_es::Aggregate;
-
 use crate::pipeline::StageKey;
 use crate::pipeline::built_in::{
     self, CONTACTED as Contacted, LOST as Lost, NEW as New, QUALIFIED as Qualified,
 };
 use crate::pipeline::table::{NoStep, Outcome, Place};
+use crate::text::BadText;
 
 fn lead() -> TestFramework<Lead> {
     TestFramework::with(())

@@ -1,10 +1,10 @@
 //! The points that make a score; the default ones are the documented table.
 
-use crate::pipeline::{StageKey, built_in};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Inputs, Score};
 use crate::lead::source::LeadSource;
+use crate::pipeline::{StageKey, built_in};
 
 /// The points that make a score. In a file they are fractions, and what is left out is as in the
 /// documented table.

@@ -1,6 +1,5 @@
 //! Stories against a local provider that speaks both protocols and misbehaves.
 
-use domain::pipeline::built_in;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use domain::lead::scoring::{Inputs, Recommendation};
 use domain::lead::source::{BusinessDomain, LeadSource};
+use domain::pipeline::built_in;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
