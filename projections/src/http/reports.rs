@@ -22,6 +22,7 @@ use crate::reports::read::{MOST_ROWS, ReportError};
 use crate::reports::table::ReportTable;
 pub use asked::ReportParams;
 use asked::{Asked, wants_csv};
+pub use catalog::{Catalog, DimensionView, MeasureView};
 
 /// The routes of this module.
 pub(super) fn routes() -> OpenApiRouter<ReadApi> {
@@ -29,7 +30,6 @@ pub(super) fn routes() -> OpenApiRouter<ReadApi> {
         .routes(open_to(Role::Analyst, routes!(catalog)))
         .routes(open_to(Role::Analyst, routes!(report)))
 }
-pub use catalog::{Catalog, DimensionView, MeasureView};
 
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
