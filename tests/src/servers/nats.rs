@@ -257,8 +257,8 @@ impl NatsServer {
     async fn is_ready(&mut self) -> bool {
         let mut ended = false;
         let in_time = eventually(async || {
-            ended = self.server.as_mut().is_none_or(Server::has_ended);
-            ended || (self.learn_ports() && self.monitor("healthz").await["status"] == "ok")
+            ended = self.has_ended();
+            ended || self.answers().await
         })
         .await;
         assert!(
@@ -267,6 +267,14 @@ impl NatsServer {
             self.folder.log_tail(LOG)
         );
         !ended
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.server.as_mut().is_none_or(Server::has_ended)
+    }
+
+    async fn answers(&mut self) -> bool {
+        self.learn_ports() && self.monitor("healthz").await["status"] == "ok"
     }
 
     /// Reads the ports from the file that *this* process wrote, so that a stranger on one of
@@ -368,17 +376,26 @@ impl NatsCluster {
         Self { nodes }
     }
 
-    /// Starts every node; `false` where one could not have its port.
+    /// Starts every node; `false` where one could not have its port: the others might wait for it for ever.
     async fn is_ready(&mut self) -> bool {
         for node in &mut self.nodes {
             node.spawn();
         }
-        for node in &mut self.nodes {
-            if !node.is_ready().await {
-                return false;
+        let mut ended = false;
+        let in_time = eventually(async || {
+            ended = self.nodes.iter_mut().any(NatsServer::has_ended);
+            for node in &mut self.nodes {
+                if !ended && !node.answers().await {
+                    return false;
+                }
             }
-        }
-        true
+            true
+        })
+        .await;
+        let logs = self.nodes.iter().map(|node| node.folder.log_tail(LOG));
+        let logs = logs.collect::<Vec<_>>().join("\n");
+        assert!(in_time, "a cluster is never ready:\n{logs}");
+        !ended
     }
 
     /// Where clients connect: every node, separated by commas.
@@ -420,5 +437,20 @@ impl NatsCluster {
             true
         });
         assert!(agreed.await, "the NATS cluster finds no leader");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::NatsCluster;
+
+    #[tokio::test]
+    async fn a_cluster_is_not_waited_for_where_a_stranger_has_one_of_its_ports() {
+        let mut cluster = NatsCluster::chosen(3);
+        let port = cluster.nodes[1].settings.cluster.as_ref().unwrap().port;
+        let _stranger = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        assert!(!cluster.is_ready().await);
     }
 }
