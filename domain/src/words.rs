@@ -1,16 +1,13 @@
 //! Small closed vocabularies: an enum whose variants have one stored and spoken name each.
 
-/// Declares an enum with one stored name per variant, `Display`, `FromStr`-like parsing and
-/// a list of all of them in order.
-macro_rules! words {
+/// Declares an enum with one name per variant, a list of all in order, and the one with a name.
+#[macro_export]
+macro_rules! names {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
-            serde::Serialize, schemars::JsonSchema, utoipa::ToSchema,
-        )]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         $vis enum $name {
-            $($(#[$vmeta])* #[serde(rename = $word)] #[schemars(rename = $word)] #[schema(rename = $word)] $variant),+
+            $($(#[$vmeta])* $variant),+
         }
 
         impl $name {
@@ -27,6 +24,19 @@ macro_rules! words {
             #[must_use]
             pub fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+/// Declares [`names!`] that are stored, spoken and described by their names.
+macro_rules! words {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $crate::names! {
+            $(#[$meta])*
+            #[derive(serde::Serialize, schemars::JsonSchema, utoipa::ToSchema)]
+            $vis enum $name {
+                $($(#[$vmeta])* #[serde(rename = $word)] #[schemars(rename = $word)] #[schema(rename = $word)] $variant = $word),+
             }
         }
 

@@ -1,15 +1,15 @@
 //! Days, weeks and months of a zone, as parts of a period.
 
+use domain::names;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
 
-use super::facts::names;
 use crate::period::{END, begin_of};
 
 names! {
     /// How long each part of a report is.
-    Per {
+    pub enum Per {
         /// A day, however many hours it has.
         Day = "day",
         /// A week of ISO 8601: from Monday on.

@@ -3,42 +3,13 @@
 use std::collections::BTreeSet;
 
 use domain::money::Money;
+use domain::names;
 use domain::pipeline::table::Outcome;
 use serde::{Deserialize, Serialize};
 
-/// A closed list of names.
-macro_rules! names {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name {
-            $($(#[$vmeta])* $variant),+
-        }
-
-        impl $name {
-            /// All, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its name in tables and for callers.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// The one with this name.
-            #[must_use]
-            pub fn parse(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-pub(crate) use names;
-
 names! {
     /// Kinds of facts.
-    Kind {
+    pub enum Kind {
         /// A lead, when it came in.
         LeadOpened = "lead_opened",
         /// A lead that is won by now, when it came in.
@@ -60,7 +31,7 @@ names! {
 
 names! {
     /// What facts can be grouped and narrowed by.
-    Dimension {
+    pub enum Dimension {
         /// Of sales, and of nothing else.
         Currency = "currency",
         /// The lead's, or the sale's own.
