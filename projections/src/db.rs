@@ -61,7 +61,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    fn new(sql: String, values: Vec<Value>) -> Self {
+    pub(crate) fn new(sql: String, values: Vec<Value>) -> Self {
         Self {
             sql: sql.into(),
             values,

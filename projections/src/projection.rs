@@ -300,7 +300,8 @@ fn emptied<P: Projection>(mut keys: Vec<Key>) -> Result<Vec<Vec<Value>>, DbError
     Ok(keys.into_iter().map(row).collect())
 }
 
-fn poison(stream: StreamId, change: &Change, reason: &str) -> Poison {
+/// That a change of an aggregate cannot be followed.
+pub(crate) fn poison(stream: StreamId, change: &Change, reason: &str) -> Poison {
     Poison {
         stream,
         position: change.position(),

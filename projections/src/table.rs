@@ -78,7 +78,7 @@ impl Tables {
         records.col(ColumnDef::new("workspace").text().not_null());
         records.col(ColumnDef::new("id").big_integer().not_null());
         for column in &self.columns {
-            records.col(definition(db, column));
+            records.col(definition(db, column.column()));
         }
         records.col(ColumnDef::new("body").text());
         records.col(ColumnDef::new("record").text().not_null());
@@ -328,12 +328,12 @@ impl Tables {
 }
 
 /// Texts are in the order of their bytes in both databases.
-fn definition(db: &Db, kept: &Kept) -> ColumnDef {
-    let mut definition = ColumnDef::new(kept.name);
-    match (kept.is_integer(), db) {
-        (true, _) => definition.big_integer(),
-        (false, Db::Sqlite(_)) => definition.text(),
-        (false, Db::Postgres(_)) => definition.text().extra("COLLATE \"C\""),
+pub(crate) fn definition(db: &Db, column: Column) -> ColumnDef {
+    let mut definition = ColumnDef::new(column.name());
+    match (column, db) {
+        (Column::Int(_), _) => definition.big_integer(),
+        (Column::Text(_), Db::Sqlite(_)) => definition.text(),
+        (Column::Text(_), Db::Postgres(_)) => definition.text().extra("COLLATE \"C\""),
     };
     definition
 }

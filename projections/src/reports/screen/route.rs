@@ -12,7 +12,7 @@ use super::Key;
 use super::tables::ReportTables;
 use crate::change::{Change, Followed};
 use crate::db::{Db, DbError};
-use crate::projection::Poison;
+use crate::projection::{Poison, poison};
 
 /// What a change means for a lead and its sales.
 pub(super) enum Touch<'a> {
@@ -74,14 +74,6 @@ pub(super) async fn route<'a>(
 
 fn is_followed(stream: &StreamId) -> bool {
     [Lead::TYPE, Sale::TYPE].contains(&stream.category.as_str())
-}
-
-fn poison(stream: StreamId, change: &Change, reason: &str) -> Poison {
-    Poison {
-        stream,
-        position: change.position(),
-        reason: reason.to_owned(),
-    }
 }
 
 /// The lead of each sale: as it says when it is opened, and as it said before.

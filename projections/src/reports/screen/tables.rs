@@ -1,12 +1,12 @@
 //! The tables of reports, and their rows.
 
 use journal::token::Token;
-use sea_query::{ColumnDef, Expr, ExprTrait as _, Index, Query, Table};
+use sea_query::{Expr, ExprTrait as _, Index, Query, Table};
 
 use super::{COUNTED_BY, Key, NAME, SUMS, VERSION, WORDS};
 use crate::db::{Clash, Column, Db, DbError, Put, Statement, Value, signed};
 use crate::reports::journey::{Journey, KnownFact};
-use crate::table::{COUNTS, FACTS, SALES, Tables, named};
+use crate::table::{COUNTS, FACTS, SALES, Tables, definition, named};
 
 /// Columns of `reports_facts` that are its key.
 const FACT_KEY: [Column; 5] = [
@@ -67,7 +67,7 @@ impl ReportTables {
         let rest: Vec<_> = words.chain(SUMS.map(Column::Int)).collect();
         statements.push(table(db, &self.counts, &key, &rest));
         // What comes to nothing is found at once, to be deleted.
-        statements.push(bare(format!(
+        statements.push(plain(format!(
             "CREATE INDEX IF NOT EXISTS \"{0}_of_none\" ON \"{0}\" (\"workspace\") WHERE \"n\" = 0",
             self.counts
         )));
@@ -110,7 +110,7 @@ impl ReportTables {
         if less {
             // Written out: an index of what is 0 serves no 0 that is bound.
             let none = format!("DELETE FROM \"{}\" WHERE \"n\" = 0", self.counts);
-            statements.push(bare(none));
+            statements.push(plain(none));
         }
         statements
     }
@@ -183,14 +183,7 @@ fn table(db: &Db, name: &str, key: &[Column], rest: &[Column]) -> Statement {
     table.table(named(name)).if_not_exists();
     let mut primary = Index::create();
     for column in key.iter().chain(rest) {
-        let mut definition = ColumnDef::new(column.name());
-        match (column, db) {
-            (Column::Int(_), _) => definition.big_integer(),
-            (Column::Text(_), Db::Sqlite(_)) => definition.text(),
-            // In the order of their bytes, as in SQLite.
-            (Column::Text(_), Db::Postgres(_)) => definition.text().extra("COLLATE \"C\""),
-        };
-        table.col(definition.not_null());
+        table.col(definition(db, *column).not_null());
     }
     for column in key {
         primary.col(column.name());
@@ -199,10 +192,6 @@ fn table(db: &Db, name: &str, key: &[Column], rest: &[Column]) -> Statement {
     db.create_table(&table)
 }
 
-fn bare(sql: String) -> Statement {
-    Statement {
-        sql: sql.into(),
-        values: Vec::new(),
-        fences: false,
-    }
+fn plain(sql: String) -> Statement {
+    Statement::new(sql, Vec::new())
 }
