@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use domain::money::Currency;
-use domain::pipeline::table::{Kind, Outcome, Place, Table};
-use domain::pipeline::{StageKey, built_in};
+use domain::pipeline::table::{Kind, Outcome, Table};
+use domain::pipeline::{PipelineId, StageKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -78,19 +78,16 @@ pub async fn leads_by_stage(
     table: &Table,
 ) -> Result<Vec<LeadsByStage>, ReadError> {
     let counts = lead_counts(reader, when).await?;
-    let stages = table.stages.iter().map(|stage| {
+    let stages = table.stages.iter().filter_map(|stage| {
         let count = stands(&counts, "leads", table, stage.key);
-        let view = LeadsByStage {
+        stage.is_shown(count).then(|| LeadsByStage {
             stage: stage.key,
             name: stage.name.clone(),
             count,
             time_zone: when.zone.clone(),
-        };
-        (view, !stage.retired || count > 0)
+        })
     });
-    Ok(stages
-        .filter_map(|(view, shown)| shown.then_some(view))
-        .collect())
+    Ok(stages.collect())
 }
 
 /// Sales of a pipeline, stage by stage; every stage is named that is not retired or has sales.
@@ -100,21 +97,18 @@ pub async fn sales_by_stage(
     table: &Table,
 ) -> Result<Vec<SalesByStage>, ReadError> {
     let counts = sale_counts(reader, when).await?;
-    let stages = table.stages.iter().map(|stage| {
-        let stands = counts.get(&word(table, stage.key));
+    let stages = table.stages.iter().filter_map(|stage| {
+        let stands = counts.get(&pipelines::word(table.key, stage.key));
         let (count, amount) = stands.cloned().unwrap_or_default();
-        let view = SalesByStage {
+        stage.is_shown(count).then(|| SalesByStage {
             stage: stage.key,
             name: stage.name.clone(),
             count,
             amount,
             time_zone: when.zone.clone(),
-        };
-        (view, !stage.retired || count > 0)
+        })
     });
-    Ok(stages
-        .filter_map(|(view, shown)| shown.then_some(view))
-        .collect())
+    Ok(stages.collect())
 }
 
 /// Everything at a glance, over these pipelines.
@@ -134,16 +128,16 @@ pub async fn read(
         total_leads += count;
         total_messages += stands(&lead_counts, "messages", table, stage);
         won += count * u64::from(table.outcome(stage) == Outcome::Won);
-        if count > 0 || table.key == built_in::SALES_TEAM {
+        if count > 0 || table.key == PipelineId::of_a_lead() {
             *leads_by_stage.entry(stage).or_insert(0) += count;
         }
     }
     let (mut total_sales, mut paid) = (0, BTreeMap::new());
     for (table, stage) in stages(tables, Kind::Sale) {
-        let stands = sale_counts.get(&word(table, stage));
+        let stands = sale_counts.get(&pipelines::word(table.key, stage));
         let (count, amount) = stands.cloned().unwrap_or_default();
         total_sales += count;
-        if count > 0 || table.key == built_in::SALES {
+        if count > 0 || table.key == PipelineId::of_a_sale() {
             *sales_by_stage.entry(stage).or_insert(0) += count;
         }
         if table.outcome(stage) == Outcome::Won {
@@ -174,13 +168,8 @@ fn stages(tables: &[Table], kind: Kind) -> impl Iterator<Item = (&Table, StageKe
     })
 }
 
-fn word(table: &Table, stage: StageKey) -> String {
-    let pipeline = table.key;
-    pipelines::word(Place { pipeline, stage })
-}
-
 fn stands(counts: &LeadCounts, measure: &str, table: &Table, stage: StageKey) -> u64 {
-    let key = (measure.to_owned(), word(table, stage));
+    let key = (measure.to_owned(), pipelines::word(table.key, stage));
     counts.get(&key).copied().unwrap_or(0)
 }
 

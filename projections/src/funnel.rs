@@ -10,7 +10,7 @@ use cqrs_es::Aggregate as _;
 use domain::lead::aggregate::Lead;
 use domain::lead::event::LeadEvent;
 use domain::lead::source::{BusinessDomain, LeadSource};
-use domain::pipeline::table::{Outcome, Place, Stage, Table};
+use domain::pipeline::table::{Outcome, Stage, Table};
 use domain::pipeline::{PipelineId, StageKey, built_in};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub struct Way {
     source: Option<LeadSource>,
     business_domain: Option<BusinessDomain>,
     /// What it follows.
-    #[serde(default = "usual")]
+    #[serde(default = "PipelineId::of_a_lead")]
     pipeline: PipelineId,
     /// Every stage it entered, and when, in milliseconds since 1970.
     steps: Vec<(StageKey, i64)>,
@@ -47,16 +47,12 @@ pub struct Way {
     came: Option<Timestamp>,
 }
 
-const fn usual() -> PipelineId {
-    built_in::SALES_TEAM
-}
-
 impl Default for Way {
     fn default() -> Self {
         Self {
             source: None,
             business_domain: None,
-            pipeline: usual(),
+            pipeline: PipelineId::of_a_lead(),
             steps: Vec::new(),
             lost: BTreeSet::new(),
             came: None,
@@ -142,8 +138,7 @@ impl Projection for Funnel {
         let domain = way.business_domain.map_or("", BusinessDomain::as_str);
         let measures = way.measures();
         let by = |slot: &String, stage: StageKey, measure: &String| {
-            let pipeline = way.pipeline;
-            let place = pipelines::word(Place { pipeline, stage });
+            let place = pipelines::word(way.pipeline, stage);
             let key = [slot, source.as_str(), domain, &place, measure];
             (key.map(ToOwned::to_owned).to_vec(), 1)
         };
@@ -187,7 +182,8 @@ impl Way {
 
     /// Before there were other pipelines, the stage alone told.
     fn is_lost(&self, step: usize) -> bool {
-        let usual = self.pipeline == usual() && self.steps[step].0 == built_in::LOST;
+        let usual =
+            self.pipeline == PipelineId::of_a_lead() && self.steps[step].0 == built_in::LOST;
         usual || self.lost.contains(&step)
     }
 
@@ -276,15 +272,13 @@ fn view(counts: &Counts, table: &Table, zone: &str) -> FunnelView {
         .iter()
         .map(|(key, count)| ((key[0].as_str(), key[1].as_str()), count.unsigned_abs()))
         .collect();
-    let word = |stage: StageKey| {
-        let pipeline = table.key;
-        pipelines::word(Place { pipeline, stage })
-    };
     let stages = table.stages.iter();
     let stages = stages.filter(|stage| stage.outcome != Outcome::Lost);
-    let stages = stages.map(|stage| stage_view(&counts, stage, &word(stage.key)));
-    let shown = stages.filter_map(|(stage, shown)| shown.then_some(stage));
-    let stages: Vec<FunnelStage> = shown.collect();
+    let stages = stages.filter_map(|stage| {
+        let view = stage_view(&counts, stage, &pipelines::word(table.key, stage.key));
+        stage.is_shown(view.entered).then_some(view)
+    });
+    let stages: Vec<FunnelStage> = stages.collect();
     let entered: u64 = stages.iter().map(|stage| stage.entered).sum();
     let reached: u64 = stages.iter().map(|stage| stage.reached).sum();
     // Of each lead one stage is the last one; from all others it reached another.
@@ -303,12 +297,11 @@ fn view(counts: &Counts, table: &Table, zone: &str) -> FunnelView {
 
 type ByStage<'a> = BTreeMap<(&'a str, &'a str), u64>;
 
-/// A stage, and whether it is shown: a retired one is where it has leads.
-fn stage_view(counts: &ByStage<'_>, stage: &Stage, word: &str) -> (FunnelStage, bool) {
+fn stage_view(counts: &ByStage<'_>, stage: &Stage, word: &str) -> FunnelStage {
     let count = |measure: &str| counts.get(&(word, measure)).copied().unwrap_or(0);
     let (entered, reached) = (count(ENTERED), count(REACHED));
     let times = counts.iter().filter(|((of, _), _)| *of == word);
-    let view = FunnelStage {
+    FunnelStage {
         stage: stage.key,
         name: stage.name.clone(),
         entered,
@@ -317,6 +310,5 @@ fn stage_view(counts: &ByStage<'_>, stage: &Stage, word: &str) -> (FunnelStage, 
         // Nothing comes after a last stage.
         conversion: share(reached, entered).filter(|_| !stage.next.is_empty()),
         median_seconds: histogram::median(times.map(|((_, measure), count)| (*measure, *count))),
-    };
-    (view, !stage.retired || entered > 0)
+    }
 }

@@ -9,7 +9,7 @@ use domain::lead::aggregate::Lead;
 use domain::lead::details::{LeadField, MAX_FIELD};
 use domain::lead::scoring::Score;
 use domain::lead::source::{BusinessDomain, LeadSource};
-use domain::pipeline::table::{Kind, Place};
+use domain::pipeline::table::Kind;
 use domain::{tags, text};
 use journal::store::Loaded;
 
@@ -67,8 +67,7 @@ impl Projection for Leads {
             return Vec::new();
         };
         let measures = [("leads", 1), ("messages", signed(lead.message_count))];
-        let (pipeline, stage) = (lead.pipeline, lead.stage);
-        let stands = pipelines::word(Place { pipeline, stage });
+        let stands = pipelines::word(lead.pipeline, lead.stage);
         let by = |slot: String| {
             measures.map(|(measure, count)| {
                 let key = vec![slot.clone(), measure.to_owned(), stands.clone()];
@@ -83,8 +82,7 @@ impl Listed for Leads {
     type View = LeadView;
     const LISTED_BY: &'static [Column<LeadView>] = &[
         place(Kind::Lead, |lead| {
-            let (pipeline, stage) = (lead.pipeline, lead.stage);
-            pipelines::word(Place { pipeline, stage }).into()
+            pipelines::word(lead.pipeline, lead.stage).into()
         }),
         choice(
             &["source"],

@@ -6,8 +6,8 @@
 use commands::http::problem::Problem;
 use commands::pipelines::Pipelines;
 use domain::pipeline::event::PipelineEvent;
-use domain::pipeline::table::{Kind, Place, Table};
-use domain::pipeline::{PipelineId, built_in};
+use domain::pipeline::table::{Kind, Table};
+use domain::pipeline::{PipelineId, StageKey, built_in};
 use sea_query::{Expr, ExprTrait as _, Query};
 
 use crate::change::Change;
@@ -85,27 +85,27 @@ pub async fn tables(
 }
 
 /// The one of these that is asked for.
-pub fn one(tables: Vec<Table>, key: PipelineId) -> Result<Table, Problem> {
-    let known: Vec<_> = tables.iter().map(|table| table.key.as_str()).collect();
-    let known = known.join(", ");
-    let found = tables.into_iter().find(|table| table.key == key);
-    found.ok_or_else(|| Problem::invalid("pipeline", format!("pipeline must be one of {known}")))
+pub fn named<'a>(tables: &'a [Table], wanted: &str) -> Result<&'a Table, Problem> {
+    let found = tables.iter().find(|table| table.key.as_str() == wanted);
+    found.ok_or_else(|| {
+        let known: Vec<_> = tables.iter().map(|table| table.key.as_str()).collect();
+        let known = known.join(", ");
+        Problem::invalid("pipeline", format!("pipeline must be one of {known}"))
+    })
 }
 
 /// Under which word a place is counted and listed: its stage, behind the pipeline unless that is the usual
 /// one. So what was counted before there were others still counts.
 #[must_use]
-pub fn word(place: Place) -> String {
-    match place.pipeline {
-        built_in::SALES_TEAM | built_in::SALES => place.stage.to_string(),
-        pipeline => format!("{pipeline}/{}", place.stage),
+pub fn word(pipeline: PipelineId, stage: StageKey) -> String {
+    match pipeline {
+        built_in::SALES_TEAM | built_in::SALES => stage.to_string(),
+        pipeline => format!("{pipeline}/{stage}"),
     }
 }
 
 /// The words of all stages of a pipeline, retired ones too.
 pub fn words(table: &Table) -> impl Iterator<Item = String> {
-    table.stages.iter().map(|stage| {
-        let (pipeline, stage) = (table.key, stage.key);
-        word(Place { pipeline, stage })
-    })
+    let stages = table.stages.iter();
+    stages.map(|stage| word(table.key, stage.key))
 }

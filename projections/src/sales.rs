@@ -4,7 +4,7 @@ use commands::http::views::SaleView;
 use cqrs_es::Aggregate as _;
 use domain::id::SaleId;
 use domain::money::{Currency, Money};
-use domain::pipeline::table::{Kind, Place};
+use domain::pipeline::table::Kind;
 use domain::sale::aggregate::Sale;
 use journal::store::Loaded;
 
@@ -48,8 +48,7 @@ impl Projection for Sales {
         };
         let [high, low] = total::parts(sale.amount);
         let measures = [("sales", 1), high, low];
-        let (pipeline, stage) = (sale.pipeline, sale.stage);
-        let stands = pipelines::word(Place { pipeline, stage });
+        let stands = pipelines::word(sale.pipeline, sale.stage);
         let by = |slot: String| {
             measures.map(|(measure, count)| {
                 let currency = sale.amount.currency;
@@ -65,8 +64,7 @@ impl Listed for Sales {
     type View = SaleView;
     const LISTED_BY: &'static [Column<SaleView>] = &[
         place(Kind::Sale, |sale| {
-            let (pipeline, stage) = (sale.pipeline, sale.stage);
-            pipelines::word(Place { pipeline, stage }).into()
+            pipelines::word(sale.pipeline, sale.stage).into()
         }),
         kept_as(
             CAME,

@@ -116,7 +116,9 @@ pub fn pipeline(text: &str) -> Result<PipelineId, Problem> {
     text.parse().map_err(|_| unknown())
 }
 
-fn unknown() -> Problem {
+/// That there is no such pipeline.
+#[must_use]
+pub fn unknown() -> Problem {
     let detail = "There is no such pipeline; GET /api/v1/pipelines lists them";
     Problem::not_found(detail).field("key")
 }

@@ -8,7 +8,7 @@ use domain::lead::details::{Details, LeadField};
 use domain::lead::scoring::Recommendation;
 use domain::lead::source::{BusinessDomain, LeadSource};
 use domain::money::{Currency, Money};
-use domain::pipeline::{PipelineId, StageKey, built_in};
+use domain::pipeline::{PipelineId, StageKey};
 use domain::sale::aggregate::Sale;
 use jiff::Timestamp;
 use journal::store::Loaded;
@@ -27,7 +27,7 @@ pub struct LeadView {
     /// Where it came from.
     pub source: LeadSource,
     /// What it follows.
-    #[serde(default = "sales_team")]
+    #[serde(default = "PipelineId::of_a_lead")]
     pub pipeline: PipelineId,
     /// Where it stands.
     pub stage: StageKey,
@@ -75,15 +75,6 @@ pub struct LeadView {
     pub updated_at: Timestamp,
     /// How many events made it.
     pub version: u64,
-}
-
-/// What views from before pipelines are of.
-const fn sales_team() -> PipelineId {
-    built_in::SALES_TEAM
-}
-
-const fn sales() -> PipelineId {
-    built_in::SALES
 }
 
 /// Where a lead was found, as the links of a campaign say.
@@ -137,7 +128,7 @@ pub struct SaleView {
     /// The lead it was.
     pub lead_id: u64,
     /// What it follows.
-    #[serde(default = "sales")]
+    #[serde(default = "PipelineId::of_a_sale")]
     pub pipeline: PipelineId,
     /// Where it stands.
     pub stage: StageKey,

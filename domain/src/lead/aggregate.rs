@@ -13,7 +13,7 @@ use crate::event::{About, Decide, ERASED, decided};
 use crate::id::{ContactId, Keyed, LeadId, SaleId};
 use crate::money::Money;
 use crate::pipeline::table::{NoStep, Outcome, Place, Table, WonBy};
-use crate::pipeline::{PipelineId, StageKey, built_in};
+use crate::pipeline::{PipelineId, StageKey};
 use crate::tags::MAX_TAGS;
 use crate::text::BadText;
 
@@ -30,7 +30,7 @@ pub struct OpenLead {
     /// Where it came from.
     pub source: LeadSource,
     /// What it follows.
-    #[serde(default = "default_pipeline")]
+    #[serde(default = "PipelineId::of_a_lead")]
     pub pipeline: PipelineId,
     /// Where it stands.
     pub stage: StageKey,
@@ -58,10 +58,6 @@ pub struct OpenLead {
     /// Whether somebody whom it is or was about was forgotten.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forgotten: bool,
-}
-
-const fn default_pipeline() -> PipelineId {
-    built_in::SALES_TEAM
 }
 
 /// Why a lead refuses.
@@ -284,8 +280,7 @@ impl OpenLead {
         if let Some(seen) = seen.filter(|seen| *seen != from) {
             return Err(LeadError::Stale { seen, now: from });
         }
-        self.follows(table, to)?;
-        let outcome = table.step(from, to)?.outcome;
+        let outcome = table.step(self.place(), to)?.outcome;
         if (outcome, table.won_by) == (Outcome::Won, WonBy::Transfer) {
             return Err(LeadError::UseTransfer);
         }
@@ -297,14 +292,9 @@ impl OpenLead {
         }])
     }
 
-    /// A table of another pipeline leads nowhere: who sent it knows this lead only by hearsay.
-    fn follows(&self, table: &Table, to: StageKey) -> Result<(), NoStep> {
-        let from = self.stage;
-        if table.key == self.pipeline {
-            Ok(())
-        } else {
-            Err(NoStep::Forbidden { from, to })
-        }
+    const fn place(&self) -> Place {
+        let (pipeline, stage) = (self.pipeline, self.stage);
+        Place { pipeline, stage }
     }
 
     fn forget(&self) -> Vec<LeadEvent> {
@@ -336,11 +326,10 @@ impl OpenLead {
         if let Some((sale, _)) = self.transfer {
             return Err(LeadError::AlreadyTransferred { sale });
         }
-        self.follows(table, self.stage)?;
-        if table.won_by == WonBy::Step {
+        if (table.key, table.won_by) == (self.pipeline, WonBy::Step) {
             return Err(LeadError::NoTransfer(self.pipeline));
         }
-        let to = table.transfer(self.stage)?.key;
+        let to = table.transfer(self.place())?.key;
         let fresh = self
             .analysis
             .as_ref()

@@ -64,6 +64,14 @@ pub struct Stage {
     pub retired: bool,
 }
 
+impl Stage {
+    /// Whether boards show it, with so many in it: a retired one while something stands there.
+    #[must_use]
+    pub const fn is_shown(&self, count: u64) -> bool {
+        !self.retired || count > 0
+    }
+}
+
 /// A pipeline as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -159,10 +167,14 @@ impl Table {
     #[must_use]
     pub fn beginning(&self) -> Place {
         let first = self.open_to_all().next().or_else(|| self.stages.first());
-        Place {
-            pipeline: self.key,
-            stage: first.map_or(built_in::NEW, |stage| stage.key),
-        }
+        self.place(first.map_or(built_in::NEW, |stage| stage.key))
+    }
+
+    /// Where something stands that is in this stage.
+    #[must_use]
+    pub const fn place(&self, stage: StageKey) -> Place {
+        let pipeline = self.key;
+        Place { pipeline, stage }
     }
 
     /// The outcome of standing in a stage; of one that is not known, that it is open.
@@ -173,27 +185,32 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// The stage that a step leads to.
-    pub fn step(&self, from: StageKey, to: StageKey) -> Result<&Stage, NoStep> {
+    /// The stage that a step leads to. From a place of another pipeline none does: who brings this table
+    /// knows the record only by hearsay.
+    pub fn step(&self, from: Place, to: StageKey) -> Result<&Stage, NoStep> {
+        let forbidden = NoStep::Forbidden {
+            from: from.stage,
+            to,
+        };
+        if from.pipeline != self.key {
+            return Err(forbidden);
+        }
         let stage = self.open_to_all().find(|stage| stage.key == to);
         let stage = stage.ok_or_else(|| NoStep::NoStage {
             known: self.known(),
         })?;
-        let leads_there = |stage: &Stage| stage.next.contains(&to);
-        if self.stage(from).is_some_and(leads_there) {
-            Ok(stage)
-        } else {
-            Err(NoStep::Forbidden { from, to })
-        }
+        let here = self.stage(from.stage);
+        let leads_there = here.is_some_and(|here| here.next.contains(&to));
+        leads_there.then_some(stage).ok_or(forbidden)
     }
 
     /// The stage that a transfer leads to from here: the first that is won.
-    pub fn transfer(&self, from: StageKey) -> Result<&Stage, NoStep> {
+    pub fn transfer(&self, from: Place) -> Result<&Stage, NoStep> {
         let won = |stage: &&Stage| stage.outcome == Outcome::Won;
         let reached = |stage: &&Stage| self.step(from, stage.key).is_ok();
         let to = self.open_to_all().filter(won).find(reached);
         let to = to.or_else(|| self.open_to_all().find(won));
-        self.step(from, to.map_or(from, |stage| stage.key))
+        self.step(from, to.map_or(from.stage, |stage| stage.key))
     }
 
     fn known(&self) -> String {

@@ -7,8 +7,8 @@ use commands::http::extract::Params;
 use commands::http::problem::Problem;
 use domain::key::Role;
 use domain::lead::source::{BusinessDomain, LeadSource};
+use domain::pipeline::PipelineId;
 use domain::pipeline::table::{Kind, Table};
-use domain::pipeline::{PipelineId, built_in};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -149,10 +149,7 @@ async fn board(
     asked: Option<PipelineId>,
     kind: Kind,
 ) -> Result<Table, Problem> {
-    let usual = match kind {
-        Kind::Lead => built_in::SALES_TEAM,
-        Kind::Sale => built_in::SALES,
-    };
+    let wanted = asked.unwrap_or(PipelineId::usual(kind));
     let tables = pipelines::tables(reader, &api.pipelines, kind).await?;
-    pipelines::one(tables, asked.unwrap_or(usual))
+    pipelines::named(&tables, wanted.as_str()).cloned()
 }

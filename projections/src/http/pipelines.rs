@@ -6,8 +6,8 @@ use commands::desk::Desk;
 use commands::http::access::open_to;
 use commands::http::caller::Caller;
 use commands::http::extract::Params;
-use commands::http::pipelines::pipeline;
 use commands::http::pipelines::view::PipelineView;
+use commands::http::pipelines::{pipeline, unknown};
 use commands::http::problem::Problem;
 use domain::key::Role;
 use domain::pipeline::PipelineId;
@@ -89,9 +89,4 @@ async fn view(
     };
     let then = desk.load_as_of::<Pipeline>(workspace, key, at).await?;
     Ok(PipelineView::of(key, &then))
-}
-
-fn unknown() -> Problem {
-    let detail = "There is no such pipeline; GET /api/v1/pipelines lists them";
-    Problem::not_found(detail).field("key")
 }

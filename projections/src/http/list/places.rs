@@ -1,8 +1,9 @@
 //! Stages and pipelines that are asked for, as the words of places.
 
 use commands::http::problem::Problem;
-use domain::pipeline::table::{Kind, Place, Table};
+use domain::pipeline::table::{Kind, Table};
 
+use super::values;
 use crate::columns::{Listed, Role, Words};
 use crate::pipelines;
 use crate::question::Question;
@@ -40,49 +41,32 @@ impl Asked {
         if !self.is_asked() {
             return Ok(());
         }
-        let followed = self.followed(tables)?;
-        let places = followed.iter().flat_map(|table| {
-            let stages = table.stages.iter().map(|stage| stage.key);
-            stages.map(|stage| (table.key, stage))
-        });
-        let places: Vec<_> = places.collect();
-        let wanted = |stage: &str| self.stage.as_deref().is_none_or(|wanted| wanted == stage);
-        let words = places.iter().filter(|(_, stage)| wanted(stage.as_str()));
-        let words: Vec<_> = words
-            .map(|(pipeline, stage)| {
-                let (pipeline, stage) = (*pipeline, *stage);
-                pipelines::word(Place { pipeline, stage })
-            })
-            .collect();
-        if words.is_empty() {
-            let mut known: Vec<&str> = Vec::new();
-            for (_, stage) in &places {
-                if !known.contains(&stage.as_str()) {
-                    known.push(stage.as_str());
-                }
-            }
-            return Err(one_of("stage", &known));
-        }
-        question.chosen.push((column, words));
-        Ok(())
-    }
-
-    fn followed<'a>(&self, tables: &'a [Table]) -> Result<Vec<&'a Table>, Problem> {
-        let Some(wanted) = &self.pipeline else {
-            return Ok(tables.iter().collect());
+        let followed = match &self.pipeline {
+            Some(wanted) => std::slice::from_ref(pipelines::named(tables, wanted)?),
+            None => tables,
         };
-        let found: Vec<_> = tables
-            .iter()
-            .filter(|table| table.key.as_str() == wanted)
-            .collect();
-        if found.is_empty() {
-            let known: Vec<_> = tables.iter().map(|table| table.key.as_str()).collect();
-            return Err(one_of("pipeline", &known));
-        }
-        Ok(found)
+        let stages = followed.iter().flat_map(|table| {
+            let keys = table.stages.iter().map(|stage| stage.key);
+            keys.map(move |stage| (table.key, stage))
+        });
+        let wanted = match &self.stage {
+            Some(text) => Some(values::word("stage", text, &known(followed))?),
+            None => None,
+        };
+        let stages = stages.filter(|(_, stage)| wanted.is_none_or(|key| key == stage.as_str()));
+        let words = stages.map(|(pipeline, stage)| pipelines::word(pipeline, stage));
+        question.chosen.push((column, words.collect()));
+        Ok(())
     }
 }
 
-fn one_of(name: &str, known: &[&str]) -> Problem {
-    Problem::invalid(name, format!("{name} must be one of {}", known.join(", ")))
+/// The keys of all stages of these, each once.
+fn known(tables: &[Table]) -> Vec<&str> {
+    let mut known = Vec::new();
+    for stage in tables.iter().flat_map(|table| &table.stages) {
+        if !known.contains(&stage.key.as_str()) {
+            known.push(stage.key.as_str());
+        }
+    }
+    known
 }

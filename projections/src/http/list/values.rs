@@ -26,11 +26,7 @@ pub(super) fn id(name: &str, text: &str) -> Result<Value, Problem> {
         .map_err(|_| Problem::invalid(name, format!("{name} must be an integer from 1 up")))
 }
 
-pub(super) fn word(
-    name: &str,
-    text: &str,
-    words: &[&'static str],
-) -> Result<&'static str, Problem> {
+pub(super) fn word<'a>(name: &str, text: &str, words: &[&'a str]) -> Result<&'a str, Problem> {
     let mut named = words.iter().filter(|word| !word.is_empty());
     let found = named.find(|word| **word == text);
     found.copied().ok_or_else(|| {
